@@ -1,0 +1,39 @@
+"""The parity record: does the ONNX file answer as the torch model does? Standard library and pydantic only."""
+
+from dataclasses import dataclass
+
+from compressor.records import strict
+
+SCHEMA = "compress.parity/1"
+
+
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parity:
+    """`parity.json`."""
+
+    schema: str
+    created: str
+    tool_version: str
+    artefact_sha256: str
+    """Digest of model.onnx."""
+    provider: str
+    """`cpu`, `cuda`, ..."""
+    batches: tuple[int, ...]
+    """Batch sizes that were run."""
+    num_images: int
+    max_abs: float
+    """Largest absolute difference of a logit."""
+    max_rel: float
+    """Largest absolute difference relative to the largest absolute logit."""
+    agreement: float
+    """Share of images with the same answer, in [0, 1]."""
+    accuracy_torch: float | None
+    """On labelled images; None where only random inputs were at hand."""
+    accuracy_onnx: float | None
+    bytes_model: int
+    """Size of model.onnx."""
+    bytes_checkpoint: int
+    """Size of the slim checkpoint; 0 for a model in memory."""
+    decision: str
+    """`passed` or `failed`."""

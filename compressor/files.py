@@ -1,0 +1,61 @@
+"""Files appear whole or not at all, and have one digest and one canonical form."""
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from compressor.errors import OutputError
+
+
+def sha256_of_bytes(content: bytes) -> str:
+    """Return the sha256 of `content` as 64 lower-case hex digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def sha256_of_file(path: Path) -> str:
+    """Return the sha256 of the file as 64 lower-case hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def canonical_json(value: Any) -> bytes:
+    """Return `value` as JSON with sorted keys, no spaces, no NaN: equal values give equal bytes."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write aside, then rename: a reader sees the old file or the new one, never half of one.
+
+    Raises:
+        OutputError: the place cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(aside, 0o644)
+            os.replace(aside, path)
+        except BaseException:
+            Path(aside).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {path}: {error.strerror or error}", advice="choose another place with --output"
+        ) from error
+
+
+def refuse_overwrite(path: Path, content: bytes, *, force: bool) -> None:
+    """Let an existing file be replaced only by the same bytes, or when `force` says so.
+
+    Raises:
+        OutputError: the file exists, differs, and `force` is off.
+    """
+    if path.exists() and not force and (path.is_dir() or path.read_bytes() != content):
+        raise OutputError(f"{path} exists already and differs", advice="choose another --output, or add --force")

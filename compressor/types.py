@@ -1,0 +1,42 @@
+"""Words that several stages share. Standard library only."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+Role = Literal["train", "select", "test"]
+"""What images are used for: fitting, choosing (best epoch, calibration, search), evaluation only."""
+
+Interval = tuple[float, float]
+"""A two-sided confidence interval, lower end first."""
+
+
+class Norm(StrEnum):
+    """How the size of a perturbation is measured, on images in [0, 1]."""
+
+    LINF = "linf"
+    L2 = "l2"
+
+
+class Decision(StrEnum):
+    """What a judgement can come to."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    UNDECIDED = "undecided"
+
+
+class Structure(StrEnum):
+    """What pruning removes."""
+
+    FILTERS = "filters"
+    BLOCKS = "blocks"
+    BOTH = "both"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """Something that was not done, which is a value and never a gap."""
+
+    reason: str
+    """One sentence for a person."""
