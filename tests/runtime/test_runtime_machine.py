@@ -1,0 +1,106 @@
+"""What machine this is, and what its doctor says."""
+
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from compressor.runtime import checks, doctor, host, versions
+from compressor.runtime.gpu import cuda_device_name, read_driver
+from compressor.runtime.machine import free_memory_bytes, memory_bytes, num_cores
+from compressor.runtime.quiet import quiet
+
+
+def test_host_is_described_without_naming_it():
+    """Processor, cores, memory and system are known; the name of the machine is nobody's business."""
+    found = host()
+    assert set(found) == {"cpu", "cores", "memory_bytes", "os", "gpu", "driver"}
+    assert found["cpu"]
+    assert found["cores"] == num_cores() >= 1
+    assert 0 < free_memory_bytes() <= memory_bytes()
+    assert platform.node() not in str(found)
+
+
+def test_versions_are_those_installed():
+    """Python, torch and exactly one onnxruntime are listed."""
+    found = versions()
+    assert {"python", "torch", "onnx", "numpy"} <= set(found)
+    assert any(name.startswith("onnxruntime") for name in found)
+
+
+def test_asking_what_machine_this_is_loads_nothing_heavy():
+    """Importing the room, and asking it for host and versions, imports neither torch nor onnxruntime."""
+    code = (
+        "import sys; from compressor.runtime import host, versions; host(); versions(); "
+        "sys.exit(sum(name in sys.modules for name in ('torch', 'onnx', 'onnxruntime')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_no_gpu_is_an_answer():
+    """Without a driver there is None and an empty name, not an exception; with one, both name the GPU."""
+    driver = read_driver()
+    assert (driver is None) == (cuda_device_name() == "")
+
+
+def test_doctor_runs_the_cpu_and_has_a_fix_for_each_gap():
+    """Every check has a name and a finding; the CPU provider really ran; a gap comes with its command."""
+    found = {check.name: check for check in checks()}
+    assert found["provider cpu"].ok
+    assert found["provider cpu"].found.startswith("runs on ")
+    for check in found.values():
+        assert check.found
+        assert bool(check.fix) == (not check.ok)
+
+
+def test_doctor_sees_two_distributions(monkeypatch):
+    """Both onnxruntime distributions at once is a gap whose command removes both first."""
+    monkeypatch.setattr(doctor, "installed_distributions", lambda: ("onnxruntime", "onnxruntime-gpu"))
+    monkeypatch.setattr(doctor, "installed_version", lambda name: "1.30.0")
+    check = doctor._onnxruntime()
+    assert not check.ok
+    assert "uninstall" in check.fix
+
+
+def test_doctor_sees_a_file_in_the_way(monkeypatch, tmp_path: Path):
+    """A cli.py in the current folder shadows our package; ours alone does not."""
+    assert doctor._package("cli").ok
+    (tmp_path / "cli.py").write_text("")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    check = doctor._package("cli")
+    assert not check.ok
+    assert str(tmp_path / "cli.py") in check.fix
+
+
+def test_doctor_sees_another_compress(monkeypatch, tmp_path: Path):
+    """The old Unix program of that name, first on PATH, is a gap."""
+    other = tmp_path / "compress"
+    other.write_text("#!/bin/sh\n")
+    other.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    check = doctor._command()
+    assert not check.ok
+    assert "another program" in check.found
+    assert check.fix.startswith("export PATH=")
+
+
+def test_quiet_hears_everything_and_shows_nothing(capfd):
+    """Prints and what a child of the process or C++ writes to descriptor 2 are held back, and kept."""
+    with quiet() as heard:
+        sys.stdout.write("printed")
+        sys.stderr.write("complained")
+        os.write(2, b"written by C++\n")
+    assert all(words in heard.text for words in ("printed", "complained", "written by C++"))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_quiet_gives_everything_back(capfd):
+    """After an exception too, standard error is as it was."""
+    with pytest.raises(ValueError, match="inside"), quiet():
+        raise ValueError("inside")
+    sys.stderr.write("after")
+    assert "after" in capfd.readouterr().err
