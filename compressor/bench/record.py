@@ -1,7 +1,6 @@
 """The latency record. Standard library and pydantic only."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from compressor.records import strict
 from compressor.types import Interval
@@ -59,21 +58,3 @@ class Latency:
     host: dict[str, str | int]
     noisy: bool
     """A file against itself was not 1 within 5 %: read the times with care."""
-
-
-def merged(records: Sequence[Latency]) -> Latency:
-    """Return one record with the rows of all, which are about the same file on the same machine.
-
-    The comparison is that of the first; its rows and those of the others stand together.
-    """
-    first = records[0]
-    against = first.against
-    if against is not None:
-        others = [each.against.rows for each in records if each.against is not None]
-        against = replace(against, rows=tuple(row for rows in others for row in rows))
-    return replace(
-        first,
-        rows=tuple(row for each in records for row in each.rows),
-        against=against,
-        noisy=any(each.noisy for each in records),
-    )

@@ -8,7 +8,7 @@ from tiny_onnx import linear_onnx, random_weights
 
 from compressor.bench import latency
 from compressor.bench.latency import bench, ratio_interval
-from compressor.bench.record import Latency, merged
+from compressor.bench.record import Latency
 from compressor.errors import CompressorError, LoadError, MachineError, OptionError
 from compressor.files import sha256_of_bytes
 from compressor.progress import Silent
@@ -135,16 +135,6 @@ def test_bad_input(model, options, kind):
     with pytest.raises(kind) as caught:
         bench(model, **options)
     assert caught.value.advice
-
-
-def test_records_of_one_file_become_one():
-    """Rows follow each other; the comparison stays that of the first row."""
-    first, second = bench(FILE, against=OTHER), bench(FILE, against=OTHER, threads=2)
-    both = merged([first, second])
-    assert both.rows == first.rows + second.rows
-    assert both.against.rows == first.against.rows + second.against.rows
-    assert both.against.ratio_p50 == first.against.ratio_p50
-    assert merged([first]) == first
 
 
 def test_progress_hears_each_row():

@@ -1,0 +1,58 @@
+"""Markdown for pull requests and for GITHUB_STEP_SUMMARY."""
+
+import html
+import re
+
+from compressor.gate.verdict import Verdict
+from compressor.report import tables
+from compressor.report.summary import Summary
+from compressor.report.tables import Table
+
+SPECIAL = re.compile(r"([\\`*_\[\]|#~])")
+
+
+def plain(text: str) -> str:
+    """Return text that Markdown and the HTML inside it leave alone, on one line."""
+    return SPECIAL.sub(r"\\\1", html.escape(" ".join(text.split()), quote=False))
+
+
+def code(text: str) -> str:
+    """Return an id as code; a backtick would end it."""
+    return f"`{' '.join(text.split()).replace('`', chr(39))}`"
+
+
+def _line(cells: tuple[str, ...]) -> str:
+    return "| " + " | ".join(plain(cell) for cell in cells) + " |"
+
+
+def table_markdown(table: Table) -> str:
+    """Return a table with figures to the right."""
+    rule = "|".join(["", " --- ", *(" ---: " for _ in table.heads[1:]), ""])
+    lines = [_line(table.heads), rule, *(_line(row) for row in table.rows)]
+    return "\n".join([*lines, *(["", plain(table.note)] if table.note else [])]) + "\n"
+
+
+def verdict_markdown(verdict: Verdict) -> str:
+    """Return the verdict: a headline, what blocks, and everything else folded away."""
+    because = {each.id: each.because for each in verdict.accepted}
+    ordered = tables.in_order(verdict)
+    blocking = [(each, word) for each, word in ordered if word not in ("passed", "accepted")]
+    taken = [each for each, word in ordered if word == "accepted"]
+    passed = [each for each, word in ordered if word == "passed"]
+    lines = [f"## {str(verdict.decision).upper()}: judged by {plain(verdict.policy.source)}", ""]
+    lines += [f"- **{word}** {code(each.id)}: {plain(each.reason)}" for each, word in blocking]
+    lines += [
+        f"- **accepted** {code(each.id)}: {plain(each.reason)} (accepted because: {plain(because[each.id])})"
+        for each in taken
+    ]
+    if passed:
+        lines += ["", f"<details><summary>{len(passed)} passed</summary>", ""]
+        lines += [f"- {code(each.id)}: {plain(each.reason)}" for each in passed]
+        lines += ["", "</details>"]
+    return "\n".join(lines) + "\n"
+
+
+def summary_markdown(summary: Summary) -> str:
+    """Return the verdict, when there is one, and the comparison."""
+    head = verdict_markdown(summary.verdict) + "\n" if summary.verdict else ""
+    return f"{head}### {plain(summary.name)}\n\n{table_markdown(tables.comparison(summary))}"

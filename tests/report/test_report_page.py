@@ -1,0 +1,195 @@
+"""report.html: well-formed, self-contained, escaped, and not blank in a browser."""
+
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from html.parser import HTMLParser
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from made_up import LATER, certificate
+from PIL import Image, ImageStat
+
+from compressor import report
+from compressor.report import LayerWidth, Summary, summarise
+
+
+def html_page(summary: Summary) -> str:
+    """Return the page as text."""
+    return report.html_page(summary).decode()
+
+
+VOID = {"meta", "line", "rect", "polyline", "br"}
+
+SECTIONS = [
+    "Dense against slim",
+    "Conditions",
+    "Accuracy and robustness",
+    "Accuracy against epsilon",
+    "What each attack broke",
+    "Each class",
+    "Layer widths",
+    "Latency",
+    "Fine-tuning",
+    "What is claimed",
+    "Make or check it again",
+]
+
+
+class Outline(HTMLParser):
+    """Collects headings, checks that every tag is closed by its own, and remembers attributes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.headings: list[str] = []
+        self.tags: set[str] = set()
+        self.drawings: list[dict[str, str | None]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Open a tag; nothing may be loaded or run from its attributes."""
+        self.tags.add(tag)
+        assert not {name for name, _ in attrs} & {"src", "href", "onclick", "style"}
+        if tag == "svg":
+            self.drawings.append(dict(attrs))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note a tag that closes itself."""
+        self.tags.add(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        """Close a tag; it must be the last one opened."""
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        """Keep the text of headings."""
+        if self.open and self.open[-1] in ("h1", "h2"):
+            self.headings.append(data)
+
+
+def outline(page: str) -> Outline:
+    """Return what the page is made of."""
+    parser = Outline()
+    parser.feed(page)
+    parser.close()
+    assert parser.open == []
+    return parser
+
+
+def test_the_page_has_every_section_in_order(summary: Summary) -> None:
+    """The verdict first, how to reproduce it last."""
+    found = outline(html_page(summary))
+    assert found.headings == [summary.name, *SECTIONS]
+    assert all(drawing["role"] == "img" and drawing["aria-label"] for drawing in found.drawings)
+
+
+def test_the_page_needs_no_network(summary: Summary) -> None:
+    """No script, no image, no link; the page forbids itself to load anything."""
+    page = html_page(summary)
+    assert not outline(page).tags & {"script", "link", "img", "iframe", "object", "form"}
+    assert not re.search(r"https?:|url\(|@import", page)
+    assert "default-src 'none'" in page
+
+
+def test_hostile_names_are_shown_and_not_obeyed(summary: Summary) -> None:
+    """Names, reasons, layers, classes, commands and devices come from outside."""
+    bad = '"><script>alert(1)</script>$title'
+    assert summary.verdict is not None
+    assert summary.certificate is not None
+    result = replace(
+        summary.certificate.result,
+        claim=bad,
+        per_class=tuple(replace(each, label=bad) for each in summary.certificate.result.per_class),
+    )
+    hostile = replace(
+        summary,
+        name=bad,
+        commands=(bad,),
+        layers=(LayerWidth(name=bad, before=2, after=1),),
+        certificate=replace(summary.certificate, result=result),
+        verdict=replace(
+            summary.verdict, conditions=tuple(replace(each, reason=bad) for each in summary.verdict.conditions)
+        ),
+    )
+    found = outline(html_page(hostile))
+    assert "script" not in found.tags
+    assert found.headings[0] == bad
+
+
+def test_a_page_of_almost_nothing() -> None:
+    """Only what is known gets a section."""
+    assert outline(html_page(summarise(name="x", created=LATER))).headings == ["x", "Make or check it again"]
+    alone = summarise(name="x", created=LATER, certificate=certificate(baseline=None, threats=(), curve=()))
+    assert "Not judged" in html_page(alone)
+
+
+def test_many_classes_are_folded(summary: Summary) -> None:
+    """A thousand rows are there, and out of the way."""
+    result = certificate().result
+    many = tuple(replace(result.per_class[0], label=f"class {number}") for number in range(1000))
+    page = html_page(summarise(name="x", created=LATER, certificate=certificate(per_class=many)))
+    assert "<summary>1,000 classes</summary>" in page
+    assert "details" not in outline(html_page(summary)).tags
+
+
+def _luminance(colour: str) -> float:
+    """Return the relative luminance of `#rrggbb` (WCAG 2.1)."""
+    channels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_text_stands_out_from_its_ground() -> None:
+    """Contrast of at least 4.5 in both themes, as WCAG 2.1 AA asks."""
+    css = (files("compressor.report") / "page.css").read_text(encoding="utf-8")
+    themes = [dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", part)) for part in css.split("prefers-color-scheme")[:2]]
+    pairs = [(word, f"{word}-ground") for word in ("passed", "failed", "undecided", "accepted")]
+    pairs += [(ink, ground) for ink in ("ink", "quiet", "slim", "dense") for ground in ("ground", "raised")]
+    for theme in themes:
+        for ink, ground in pairs:
+            dark, light = sorted((_luminance(theme[ink]), _luminance(theme[ground])))
+            assert (light + 0.05) / (dark + 0.05) >= 4.5, (ink, ground, theme[ink])
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_a_browser_shows_it_light_dark_and_narrow(tmp_path: Path, summary: Summary) -> None:
+    """The page is drawn, dark where darkness is asked for."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("no Chromium on this machine: apt-get install chromium")
+    (tmp_path / "report.html").write_text(html_page(summary), encoding="utf-8")
+    brightness = {}
+    for name, size, extra in (
+        ("light", "1000,3000", []),
+        ("dark", "1000,3000", ["--blink-settings=preferredColorScheme=0"]),
+        ("phone", "500,3000", []),
+    ):
+        subprocess.run(
+            [
+                browser,
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--no-first-run",
+                "--disable-background-networking",
+                f"--user-data-dir={tmp_path / name}",
+                f"--window-size={size}",
+                *extra,
+                f"--screenshot={tmp_path / name}.png",
+                (tmp_path / "report.html").as_uri(),
+            ],
+            check=True,
+            capture_output=True,
+            timeout=120,
+        )
+        with Image.open(tmp_path / f"{name}.png") as picture:
+            statistics = ImageStat.Stat(picture.convert("L"))
+        assert statistics.stddev[0] > 10
+        brightness[name] = statistics.mean[0]
+    assert brightness["dark"] < 80
+    assert min(brightness["light"], brightness["phone"]) > 200
