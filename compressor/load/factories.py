@@ -1,0 +1,94 @@
+"""Architectures that are a user's own code: `package.module:factory` and `path/to/file.py:factory`."""
+
+import difflib
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+from torch import nn
+
+from compressor.errors import LoadError
+from compressor.files import sha256_of_bytes
+from compressor.load.checkpoint import Arguments
+
+
+def call_factory(place: str, name: str, arguments: Arguments) -> nn.Module:
+    """Import a user's code and call a function or class in it, with those arguments that it takes.
+
+    Args:
+        place: `package.module` (found on the import path or in the current folder) or a path that ends in `.py`.
+        name: of the function or class.
+        arguments: num_classes and others; what the factory does not take is left out.
+
+    Raises:
+        LoadError: no such place or name, the code raises, or what it returns is no module.
+    """
+    text = f"{place}:{name}"
+    try:
+        module = _import_file(Path(place)) if place.endswith(".py") else _import_module(place)
+        factory = getattr(module, name, None)
+        if not callable(factory):
+            names = [each for each, value in vars(module).items() if callable(value) and not each.startswith("_")]
+            close = difflib.get_close_matches(name, names, n=3, cutoff=0.5) or names[:5]
+            raise LoadError(f"{place} has no {name!r} to call", advice=f"it has {', '.join(close) or 'none'}")
+        accepted = inspect.signature(factory).parameters
+        missing = [
+            key
+            for key, each in accepted.items()
+            if each.default is each.empty and each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)
+        ]
+        if any(key not in arguments for key in missing):
+            raise LoadError(
+                f"--arch {text} needs {', '.join(missing)}", advice="give its parameters defaults, or say --num-classes"
+            )
+        takes_all = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in accepted.values())
+        model = factory(**{key: value for key, value in arguments.items() if takes_all or key in accepted})
+    except LoadError:
+        raise
+    except Exception as error:
+        raise LoadError(
+            f"--arch {text} failed: {type(error).__name__}: {error}", advice="run the factory on its own and mend it"
+        ) from error
+    if not isinstance(model, nn.Module):
+        raise LoadError(
+            f"--arch {text} gave a {type(model).__name__}", advice="the factory must return a torch.nn.Module"
+        )
+    return model
+
+
+def _import_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise LoadError(f"--arch {path}: there is no such file", advice="check the path before the colon")
+    name = f"compress_arch_{sha256_of_bytes(str(path.resolve()).encode())[:12]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    with _importable(path.resolve().parent):
+        sys.modules[name] = module
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
+    return module
+
+
+def _import_module(name: str) -> ModuleType:
+    with _importable(Path.cwd()):
+        return importlib.import_module(name)
+
+
+@contextmanager
+def _importable(folder: Path) -> Iterator[None]:
+    """Let imports find a folder, last of all places so that it shadows nothing."""
+    sys.path.append(str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))

@@ -1,0 +1,137 @@
+"""Recognise the architecture of a state dict by its names and shapes. Nothing but the one match is built."""
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from compressor.errors import LoadError
+from compressor.load.architectures import torchvision_names
+from compressor.load.checkpoint import Arguments
+from compressor.load.fingerprints import Fingerprint, digest_of_names, digest_of_shapes, resemblance, table
+from compressor.load.fit import PLAIN_PREFIXES, Shape, Weights, is_counter
+from compressor.load.match import match
+
+NEAR = 1.0
+"""A resemblance (0 to 2) that is worth building the candidate for: most names agree, or many names and shapes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identified:
+    """What a state dict was recognised as."""
+
+    architecture: str
+    """A form of `--arch`."""
+    arguments: Arguments
+    """Constructor arguments: num_classes, and in_channels and others where they differ from the default."""
+    why: str
+    """One sentence for a person."""
+
+
+def identify(weights: Weights, *, hint: str | None = None) -> Identified:
+    """Recognise a state dict: torchvision's classifiers and `cifar:*`; timm only by a hint in the file.
+
+    Args:
+        weights: name -> tensor, under today's names (`fit.modern_names`); a common prefix does not matter.
+        hint: the name of a model that the file mentions, if any.
+
+    Raises:
+        LoadError: nothing fits; names the nearest candidates and the first difference.
+    """
+    shapes = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    candidates = [found for prefix, part in _parts(shapes).items() for found in _recognise(prefix, part)]
+    exact = _by_preference(candidates)
+    near = [] if exact else _nearest(shapes)
+    for architecture in exact or near:
+        matched = match(weights, architecture, {})
+        if not matched.difference:
+            return _identified(weights, architecture, matched.arguments)
+    if hint:
+        with suppress(LoadError):
+            matched = match(weights, f"timm:{hint}", {})
+            if not matched.difference:
+                return _identified(weights, f"timm:{hint}", matched.arguments)
+    raise _nothing_fits(weights, near or exact)
+
+
+def _parts(shapes: Mapping[str, Shape]) -> dict[str, dict[str, Shape]]:
+    """Return every part of a state dict that has a prefix of its own, the whole first."""
+    parts: dict[str, dict[str, Shape]] = defaultdict(dict)
+    for name, shape in shapes.items():
+        pieces = name.split(".")
+        for start in range(len(pieces)):
+            parts["".join(f"{piece}." for piece in pieces[:start])][".".join(pieces[start:])] = shape
+    return parts
+
+
+def _recognise(prefix: str, shapes: Mapping[str, Shape]) -> list[tuple[str, str]]:
+    """Return (prefix, architecture) of everything that has exactly these names and shapes."""
+    found = []
+    depth = _cifar_depth(shapes)
+    if depth is not None:
+        found.append((prefix, f"cifar:resnet{depth}"))
+    names = digest_of_names(shapes)
+    for each in table():
+        if each.names == names and each.shapes == digest_of_shapes(each.free(shapes)):
+            found.append((prefix, f"torchvision:{each.name}"))
+    return found
+
+
+def _cifar_depth(shapes: Mapping[str, Shape]) -> int | None:
+    """Return the depth of the CIFAR ResNet that has these names; None where none has."""
+    if not {"conv1.weight", "linear.weight", "layer3.0.conv1.weight"} <= shapes.keys():
+        return None
+    stages = [{name.split(".")[1] for name in shapes if name.startswith(f"layer{stage}.")} for stage in (1, 2, 3)]
+    num_blocks = len(stages[0])
+    if any(stage != {str(number) for number in range(num_blocks)} for stage in stages):
+        return None
+    others = [name for name in shapes if not re.match(r"(conv1|bn1|linear|layer[123]\.\d+\.(conv|bn)[12])\.", name)]
+    return None if any(not is_counter(name) for name in others) else 6 * num_blocks + 2
+
+
+def _by_preference(candidates: list[tuple[str, str]]) -> list[str]:
+    """Return the architectures found, those of the plain parts of the file first.
+
+    Raises:
+        LoadError: several parts of the file hold different networks, and none is plainly the one.
+    """
+    order = ("", *PLAIN_PREFIXES)
+    plain = sorted((each for each in candidates if each[0] in order), key=lambda each: order.index(each[0]))
+    if not plain and len({architecture for _, architecture in candidates}) > 1:
+        parts = ", ".join(f"{architecture} under {prefix!r}" for prefix, architecture in candidates)
+        raise LoadError(f"the file holds several networks: {parts}", advice="say which with --arch")
+    return [architecture for _, architecture in plain or candidates]
+
+
+def _nearest(shapes: Mapping[str, Shape]) -> list[str]:
+    """Return up to three architectures that resemble the main part of a file, nearest first."""
+    parts = _parts(shapes)
+    main = [part for prefix, part in parts.items() if 2 * len(part) >= len(shapes)][-1]
+    depth = _cifar_depth(main)
+    scored: list[tuple[float, Fingerprint]] = [(resemblance(each, main), each) for each in table()]
+    scored.sort(key=lambda each: -each[0])
+    near = [f"torchvision:{each.name}" for score, each in scored if score >= NEAR]
+    unique = list(dict.fromkeys([*([f"cifar:resnet{depth}"] if depth is not None else []), *near]))
+    known = {f"torchvision:{name}" for name in torchvision_names()}
+    return [name for name in unique if name in known or name.startswith("cifar:")][:3]
+
+
+def _identified(weights: Weights, architecture: str, arguments: Arguments) -> Identified:
+    num = sum(not is_counter(name) for name in weights)
+    others = [f"{name} {value}" for name, value in arguments.items() if name != "num_classes"]
+    classes = arguments["num_classes"]
+    text = f"recognised as {architecture} by the names and shapes of its {num} tensors, {classes} classes"
+    return Identified(architecture=architecture, arguments=arguments, why=", ".join([text, *others]))
+
+
+def _nothing_fits(weights: Weights, near: list[str]) -> LoadError:
+    """Name the nearest candidates and where the nearest one differs."""
+    message = f"the {len(weights)} tensors of the file fit no architecture known here"
+    if near:
+        difference = match(weights, near[0], {}).difference
+        message += f"; nearest: {', '.join(near)}; but for {near[0]} {difference.text()}"
+    return LoadError(
+        message,
+        advice="say --arch, for example path/to/file.py:factory; a pruned network needs --arch slim:FILE",
+    )

@@ -1,0 +1,220 @@
+"""Read files of `torch.save` without running anything that they say.
+
+First `torch.load(weights_only=True)`. Where that refuses because the file mentions other code (Lightning and many
+training scripts store their settings as objects), the file is read again with every unknown name replaced by an inert
+placeholder: never imported, never called. Only with `trust_pickle` is the file unpickled as its author meant it.
+"""
+
+import pickle
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import IO, Any
+
+import torch
+from torch import Tensor
+
+from compressor.errors import LoadError, UntrustedPickle
+
+LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9c"
+"""How files of torch before 1.6 begin."""
+
+
+class Inert:
+    """Stands for an object that was not made. It swallows whatever a pickle does to it.
+
+    `name` says what it stands for; items and state are kept so that tensors inside can be found.
+    """
+
+    name = ""
+    items: dict[object, object]
+    state: object
+
+    def __new__(cls, *_: object, **__: object) -> "Inert":
+        """Take anything; pickles often skip `__init__`."""
+        made = super().__new__(cls)
+        made.items = {}
+        made.state = None
+        return made
+
+    def __init__(self, *_: object, **__: object) -> None:
+        pass
+
+    def __setstate__(self, state: object) -> None:
+        self.state = state
+
+    def __setitem__(self, key: object, value: object) -> None:
+        self.items[key] = value
+
+    def __iter__(self) -> Iterator[object]:
+        return iter(())
+
+    def append(self, _: object) -> None:
+        """Take one item of a list."""
+
+    def extend(self, _: object) -> None:
+        """Take items of a list."""
+
+    def add(self, _: object) -> None:
+        """Take one item of a set."""
+
+    def __call__(self, *_: object, **__: object) -> "Inert":
+        """Be called without calling anything."""
+        return Inert()
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
+class _Harmless:
+    """A function of ours that a pickle may call, and can do nothing else with."""
+
+    __slots__ = ("_function",)
+    _function: Callable[..., object]
+
+    def __init__(self, function: Callable[..., object]) -> None:
+        object.__setattr__(self, "_function", function)
+
+    def __call__(self, *args: object) -> object:
+        return self._function(*args)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise pickle.UnpicklingError(f"a pickle tried to set {name}")
+
+    def __setstate__(self, state: object) -> None:
+        raise pickle.UnpicklingError("a pickle tried to change a function")
+
+
+class _Dict(dict[object, object]):
+    """An ordered dict that a pickle cannot hang attributes on."""
+
+    def __setstate__(self, state: object) -> None:
+        pass
+
+
+def _rebuild_from_type(function: object, _: object, args: tuple[object, ...], __: object) -> object:
+    return function(*args) if isinstance(function, _Harmless) else Inert()
+
+
+def _rebuild_tensor(
+    storage: Any, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: object
+) -> Tensor:  # fmt: skip
+    plain: Tensor = torch._utils._rebuild_tensor(storage, offset, size, stride)  # type: ignore[no-untyped-call]
+    return plain
+
+
+HARMLESS: dict[str, Callable[..., object]] = {
+    "collections.OrderedDict": _Dict,
+    "builtins.dict": dict,
+    "builtins.list": list,
+    "builtins.set": set,
+    "torch.Size": tuple,
+    "torch._utils._rebuild_tensor": _rebuild_tensor,
+    "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
+    "torch._utils._rebuild_parameter": lambda data, *_: data,
+    "torch._utils._rebuild_parameter_with_state": lambda data, *_: data,
+    "torch._tensor._rebuild_from_type_v2": _rebuild_from_type,
+}
+
+
+class _InertUnpickler(pickle.Unpickler):
+    """Finds nothing but what is listed above, tensor types, and placeholders."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return what a name in the file stands for, without importing anything."""
+        if module == "torch" and isinstance(getattr(torch, name, None), torch.dtype):
+            return getattr(torch, name)
+        path = f"{module.replace('__builtin__', 'builtins')}.{name}"
+        if path in HARMLESS:
+            return _Harmless(HARMLESS[path])
+        return type("Inert", (Inert,), {"name": path})
+
+
+def _load_inert(file: IO[bytes], **_: object) -> Any:
+    return _InertUnpickler(file).load()
+
+
+INERT_PICKLE = SimpleNamespace(__name__="inert", Unpickler=_InertUnpickler, load=_load_inert)
+
+
+def read_pickle(path: Path, *, trust_pickle: bool) -> object:
+    """Return what `torch.save` wrote: tensors and plain containers, with placeholders for everything else.
+
+    Args:
+        path: a file that begins as one of `torch.save`, or as a pickle.
+        trust_pickle: unpickle as its author meant it, which may run any code.
+
+    Raises:
+        UntrustedPickle: a pickle that `torch.save` did not write.
+        LoadError: truncated or damaged, or the code that it names fails.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:  # noqa: BLE001 - hostile bytes make it raise anything
+            reason = error
+        if trust_pickle:
+            try:
+                return _unpickle(path)
+            except Exception as error:  # noqa: BLE001 - the code in the file can raise anything
+                reason = error
+        try:
+            return torch.load(path, map_location="cpu", weights_only=False, pickle_module=INERT_PICKLE)
+        except Exception as error:  # noqa: BLE001 - as above
+            damage = error
+    if _is_foreign_pickle(path) and not trust_pickle:
+        raise UntrustedPickle(
+            f"{path} is a plain pickle, and reading it would run code",
+            advice="save the state dict with torch.save, or add --trust-pickle if you trust the file",
+        )
+    raise LoadError(
+        f"{path} is truncated or damaged: {_first_line(reason if trust_pickle else damage)}",
+        advice="copy or download the file again",
+    ) from reason
+
+
+def read_torchscript(path: Path, *, trust_pickle: bool) -> dict[str, Tensor]:
+    """Return the weights of a TorchScript archive.
+
+    Raises:
+        UntrustedPickle: nobody said that it may be loaded.
+        LoadError: it cannot be read.
+    """
+    if not trust_pickle:
+        raise UntrustedPickle(
+            f"{path} is TorchScript, and reading it would run code",
+            advice="save the state dict of the original model instead, or add --trust-pickle if you trust the file",
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            script: Any = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
+            weights: dict[str, Tensor] = dict(script.state_dict())
+        except Exception as error:
+            raise LoadError(
+                f"{path} is damaged: {_first_line(error)}", advice="export the TorchScript again"
+            ) from error
+    return weights
+
+
+def _unpickle(path: Path) -> object:
+    if _is_foreign_pickle(path):
+        with path.open("rb") as file:
+            return pickle.load(file)  # noqa: S301 - the user said --trust-pickle
+    return torch.load(path, map_location="cpu", weights_only=False)
+
+
+def _is_foreign_pickle(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(len(LEGACY_MAGIC))
+    return head[:1] == b"\x80" and head != LEGACY_MAGIC
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__

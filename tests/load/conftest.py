@@ -1,0 +1,85 @@
+"""Small networks and files for the tests of loading."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from compressor.load import build
+
+ORACLES = '''
+from torch import nn
+
+def cifar():
+    return nn.Sequential(
+        nn.Conv2d(3, 16, 4, 2, 1), nn.ReLU(), nn.Conv2d(16, 32, 4, 2, 1), nn.ReLU(),
+        nn.Flatten(), nn.Linear(2048, 100), nn.ReLU(), nn.Linear(100, 10),
+    )
+
+def mnist():
+    return nn.Sequential(
+        nn.Conv2d(1, 16, 4, 2, 1), nn.ReLU(), nn.Conv2d(16, 32, 4, 2, 1), nn.ReLU(),
+        nn.Flatten(), nn.Linear(1568, 100), nn.ReLU(), nn.Linear(100, 10),
+    )
+
+def any_classes(num_classes=4):
+    return nn.Sequential(nn.Conv2d(3, 5, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, num_classes))
+
+def needs_classes(num_classes):
+    return any_classes(num_classes)
+
+def broken():
+    raise RuntimeError("no such weights")
+
+def not_a_module():
+    return 3
+'''
+
+
+@pytest.fixture
+def factories(tmp_path: Path) -> Path:
+    """Return a Python file with factories."""
+    path = tmp_path / "networks.py"
+    path.write_text(ORACLES)
+    return path
+
+
+@pytest.fixture
+def resnet8() -> nn.Module:
+    """Return a small network whose norms have seen something, so that every weight matters."""
+    model = build("cifar:resnet8", num_classes=5, in_channels=1)
+    with torch.no_grad():
+        for name, buffer in model.named_buffers():
+            if "running" in name:
+                buffer.uniform_(0.5, 1.5)
+    return model
+
+
+@pytest.fixture
+def images() -> torch.Tensor:
+    """Return two images for `resnet8`."""
+    return torch.randn(2, 1, 8, 8)
+
+
+@pytest.fixture(scope="session")
+def cifar_test() -> tuple[torch.Tensor, torch.Tensor]:
+    """Return 1,000 seeded test images of the CIFAR-10 JPEGs in [0, 1] and their labels, read from the archive."""
+    import io
+    import random
+    import tarfile
+
+    import numpy as np
+    from PIL import Image
+
+    archive = Path(__file__).resolve().parents[3] / "shared" / "data" / "cifar10-jpeg.tar.xz"
+    if not archive.is_file():
+        pytest.skip("the shared data folder is not beside this checkout")
+    with tarfile.open(archive) as held:
+        members = [each for each in held if "test/" in each.name and each.name.endswith(".jpg")]
+        classes = sorted({Path(each.name).parent.name for each in members})
+        members.sort(key=lambda each: each.name)
+        picked = sorted(random.Random(0).sample(members, 1000), key=lambda each: each.offset)
+        arrays = [np.asarray(Image.open(io.BytesIO(held.extractfile(each).read())).convert("RGB")) for each in picked]
+    labels = torch.tensor([classes.index(Path(each.name).parent.name) for each in picked])
+    return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).float() / 255, labels
