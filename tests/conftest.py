@@ -1,5 +1,6 @@
 """What every test shares: fixed seeds, and the real inputs beside the project."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -21,3 +22,22 @@ def _seed() -> None:
     import torch
 
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def digits_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a checkpoint of a small residual network that reads digits, trained here within seconds."""
+    import torch
+
+    from compressor.data import open_data, parse_preprocess
+    from compressor.finetune import Recipe, finetune
+    from compressor.load import build, load, save_slim
+
+    torch.manual_seed(0)
+    network = build("cifar:resnet8", num_classes=10, in_channels=1)
+    fresh = load(network, arch="cifar:resnet8", preprocess=parse_preprocess("none"), input_size=(8, 8))
+    data = open_data("digits", preprocess=fresh.preprocess)
+    trained, _ = finetune(fresh, data, Recipe(epochs=4, lr=0.1, batch_size=32, distill=False))
+    path = tmp_path_factory.mktemp("digits") / "digits.safetensors"
+    save_slim(dataclasses.replace(trained, history=()), path)
+    return path

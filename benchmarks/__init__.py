@@ -1,0 +1,1 @@
+"""Measurements, never tests: run them by hand or with `make bench`."""

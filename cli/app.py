@@ -1,0 +1,123 @@
+"""The root: which commands there are, and the one place where errors become exit codes.
+
+0 done, and passed where something was judged. 1 a fault of ours. 2 usage, configuration, bad input, or this
+machine cannot do it. 3 rejected. 4 undecided. 130 interrupted, 143 terminated.
+"""
+
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+import typer
+from typer.core import TyperCommand
+
+from cli.commands import bench, certify, config, demo, doctor, export, finetune, gate, inspect, prune, release, report, verify
+from cli.options import option_name, option_names
+from cli.settings import settings_for
+from compressor.errors import CompressorError, Rejected, Undecided
+from compressor.records import tool_version
+
+FAULT, USAGE, REJECTED, UNDECIDED, INTERRUPTED, TERMINATED = 1, 2, 3, 4, 130, 143
+ISSUES = "please report it with the command and the traceback that --debug shows"
+
+COMMANDS: dict[str, Callable[..., int | None]] = {
+    "inspect": inspect.run,
+    "prune": prune.run,
+    "finetune": finetune.run,
+    "export": export.run,
+    "certify": certify.run,
+    "bench": bench.run,
+    "gate": gate.run,
+    "release": release.run,
+    "verify": verify.run,
+    "report": report.run,
+    "config": config.run,
+    "doctor": doctor.run,
+    "demo": demo.run,
+}
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived. Not an Exception, so that nothing on the way swallows it."""
+
+
+class ConfiguredCommand(TyperCommand):
+    """A command whose defaults come from compress.toml and its like."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Fill the defaults from files before the flags are read."""
+        chosen = next((args[i + 1] for i, arg in enumerate(args[:-1]) if arg == "--config"), None)
+        chosen = next((arg.removeprefix("--config=") for arg in args if arg.startswith("--config=")), chosen)
+        settings = settings_for(str(self.name), option_names(COMMANDS), Path(chosen) if chosen else None)
+        parameters = {option_name(parameter.name or ""): parameter.name for parameter in self.params}
+        ctx.default_map = {parameters[name]: setting.value for name, setting in settings.items()}
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    name="compress",
+    help="Prune a trained image classifier, certify its robustness, ship one slim ONNX bundle.",
+    epilog="Start with: compress demo",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for _name, _command in COMMANDS.items():
+    app.command(_name, cls=ConfiguredCommand, epilog=sys.modules[_command.__module__].EXAMPLE)(_command)
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    *,
+    version: bool = typer.Option(False, "--version", help="Show the version and exit.", is_eager=True),  # noqa: FBT003
+) -> None:
+    """Prune a trained image classifier, certify its robustness, ship one slim ONNX bundle."""
+    if version:
+        sys.stdout.write(f"compress {tool_version()}\n")
+        raise typer.Exit(0)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code."""
+    previous = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        return int(app(list(arguments), prog_name="compress", standalone_mode=False) or 0)
+    except CompressorError as error:
+        if "--debug" in arguments:
+            traceback.print_exc()
+        _tell(error.message, error.advice)
+        return REJECTED if isinstance(error, Rejected) else UNDECIDED if isinstance(error, Undecided) else USAGE
+    except typer.TyperException as error:
+        _tell(error.format_message(), "see compress --help, or the command's own --help")
+        return USAGE
+    except (KeyboardInterrupt, typer.Abort):
+        _tell("interrupted", "run the same command again: it goes on where it stopped")
+        return INTERRUPTED
+    except Terminated:
+        _tell("terminated", "run the same command again: it goes on where it stopped")
+        return TERMINATED
+    except Exception as error:  # noqa: BLE001 - the one funnel: whatever reaches it is our fault
+        if "--debug" in arguments:
+            traceback.print_exc()
+        _tell(f"a fault of ours: {type(error).__name__}: {error}", ISSUES)
+        return FAULT
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def main() -> NoReturn:
+    """Entry point of the `compress` program."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> None:
+    raise Terminated
+
+
+def _tell(message: str, advice: str) -> None:
+    sys.stderr.write(f"error: {message}\n" + (f"  try: {advice}\n" if advice else ""))

@@ -1,0 +1,133 @@
+"""From a command's parameters to what the library takes. Imports torch: only commands import this, when they run.
+
+A command's signature is what Typer reads; its parsed values stand in `context.params` under the same names.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cli.options import EXPORTS
+from cli.values import parse_accept, parse_ceiling, parse_ratio_for, parse_size
+from compressor.attacks import Threat, parse_threat
+from compressor.data import parse_preprocess
+from compressor.errors import OptionError
+from compressor.finetune import Recipe
+from compressor.load import read_labels
+from compressor.task import Cut, Place, Proof, Task, Timing
+from compressor.prune import Plan
+from compressor.records import parse
+from compressor.runtime.device import resolve_device
+
+Params = Mapping[str, Any]
+
+
+def source_of(params: Params) -> dict[str, Any]:
+    """Return the keywords of `compressor.load` that the model options stand for."""
+    preprocess, labels = params["preprocess"], params["labels"]
+    return {
+        "arch": params["arch"],
+        "preprocess": None if preprocess is None else parse_preprocess(preprocess),
+        "input_size": parse_size(params["input_size"]),
+        "num_classes": params["num_classes"],
+        "labels": None if labels is None else read_labels(labels),
+        "trust_pickle": params["trust_pickle"],
+    }
+
+
+def cut_of(params: Params) -> Cut:
+    """Return how much leaves; exactly one of --ratio, --target-macs, --target-params and --plan must say so.
+
+    Raises:
+        OptionError: none of them, or more than one.
+    """
+    ways = [name for name in ("ratio", "target_macs", "target_params", "plan") if params.get(name) is not None]
+    if len(ways) != 1:
+        given = " and ".join(f"--{name.replace('_', '-')}" for name in ways) or "nothing"
+        raise OptionError(
+            f"how much shall leave? {given} was given",
+            advice="give one of --ratio 0.5, --target-macs 20M, --target-params 0.5, --plan plan.json",
+        )
+    plan = params.get("plan")
+    return Cut(
+        ratio=params["ratio"],
+        target_macs=parse_ceiling("--target-macs", params["target_macs"]),
+        target_params=parse_ceiling("--target-params", params["target_params"]),
+        ready=None if plan is None else _plan_at(plan),
+        structure=params["structure"],
+        criterion=params["criterion"],
+        global_scope=params["global_"],
+        round_to=params["round_to"],
+        keep=tuple(params["keep"] or ()),
+        ratio_for=parse_ratio_for(params["ratio_for"]),
+    )
+
+
+def _plan_at(path: Path) -> Plan:
+    """Read a plan file.
+
+    Raises:
+        OptionError: there is no such file.
+        EvidenceError: it is not a plan.
+    """
+    if not path.is_file():
+        raise OptionError(f"--plan {path} is not a file", advice="write one with compress prune --plan-only")
+    return parse(path.read_bytes(), Plan, source=str(path))
+
+
+def recipe_of(params: Params) -> Recipe:
+    """Return the default recipe with what the options change."""
+    given = {name: params.get(name) for name in ("epochs", "lr", "adversarial", "augment", "distill")}
+    return Recipe(seed=params["seed"], **{name: value for name, value in given.items() if value is not None})
+
+
+def proof_of(params: Params, *, threats: Sequence[Threat] | None = None, battery: str | None = None) -> Proof:
+    """Return what the battery is asked; threats and battery may come from a policy instead."""
+    own = [parse_threat(text) for text in params.get("threat") or ()]
+    return Proof(
+        threats=tuple(threats if threats is not None else own),
+        battery=params["battery"] or battery or "standard",
+        num_images=params["num_images"],
+        audit=params["audit"],
+    )
+
+
+def place_of(params: Params) -> Place:
+    """Return where and how this run computes."""
+    return Place(
+        device=resolve_device(params["device"]),
+        batch_size=params.get("batch_size") or 256,
+        work_dir=params["work_dir"] if params["resume"] else None,
+    )
+
+
+def timing_of(params: Params) -> Timing:
+    """Return what is timed."""
+    return Timing(
+        provider=params["provider"] or "cpu", batches=tuple(params["batch"] or (1,)), threads=params["threads"] or 1
+    )
+
+
+def release_of(params: Params) -> Task:
+    """Return everything that a release is asked for."""
+    timed = any(params[name] is not None for name in ("provider", "batch", "threads"))
+    return Task(
+        data=params["data"],
+        policy=params["policy"],
+        cut=cut_of(params),
+        recipe=recipe_of(params),
+        control=params["control"],
+        battery=params["battery"],
+        num_images=params["num_images"],
+        audit=params["audit"],
+        timing=timing_of(params) if timed else None,
+        opset=params["opset"],
+        export_batch=params["export_batch"],
+        accept=parse_accept(params["unsafe_accept"], params["because"]),
+        expect_accuracy=params["expect_accuracy"],
+        source=source_of(params),
+        output=params["output"] or EXPORTS,
+        force=params["force"],
+        seed=params["seed"],
+        place=place_of(params),
+    )

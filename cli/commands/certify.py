@@ -1,0 +1,71 @@
+"""compress certify: attack a model and conclude."""
+
+import typer
+
+from cli import options
+from cli.screen import Screen, show
+
+EXAMPLE = "Example: compress certify exports/resnet18-1a2b3c4d --data photos/ --threat linf:2/255"
+
+
+def run(
+    context: typer.Context,
+    model: options.Model,
+    *,
+    data: options.RequiredData,
+    threat: options.Threats = None,
+    battery: options.Battery = None,
+    num_images: options.NumImages = 1000,
+    audit: options.Audit = 0,
+    baseline: options.BaselineFile = None,
+    expect_accuracy: options.ExpectAccuracy = None,
+    arch: options.Arch = None,
+    preprocess: options.Preprocess = None,
+    input_size: options.InputSize = None,
+    num_classes: options.NumClasses = None,
+    labels: options.Labels = None,
+    trust_pickle: options.TrustPickle = False,
+    device: options.Device = "auto",
+    seed: options.Seed = 0,
+    resume: options.Resume = True,
+    work_dir: options.WorkDir = options.WORK_DIR,
+    batch_size: options.BatchSize = 256,
+    output: options.Output = None,
+    force: options.Force = False,
+    json: options.Json = False,
+    config: options.Config = None,
+    time_limit: options.TimeLimit = None,
+    dry_run: options.DryRun = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> int:
+    """Write certificate.json and outcomes.npz. It concludes; `compress gate` judges."""
+    from cli import choices, outputs, texts
+    from compressor import steps
+    from compressor.estimate import estimate_certify
+    from compressor.records import dump
+    from compressor.subject import open_subject
+
+    screen = Screen(quiet=quiet, time_limit=time_limit)
+    proof, place = choices.proof_of(context.params), choices.place_of(context.params)
+    path = outputs.destination(output, "certificate.json", (".json",))
+    subject = open_subject(model, **choices.source_of(context.params))
+    twin, images = steps.fit(
+        subject.checkpoint, data, expect_accuracy=expect_accuracy, seed=seed, device=place.device, progress=screen
+    )
+    dense = None if baseline is None else open_subject(baseline, preprocess=twin.preprocess).checkpoint
+    if dry_run:
+        num_models = 1 if dense is None else 2
+        show(
+            texts.estimate_text(
+                estimate_certify(twin, images, proof=proof, num_models=num_models, device=place.device)
+            )
+        )
+        return 0
+    certificate, outcomes = steps.prove(
+        twin, images, proof=proof, artefact=subject.onnx, baseline=dense, seed=seed, place=place, progress=screen
+    )
+    outputs.write_output(path, dump(certificate), force=force)
+    outputs.write_output(path.with_name("outcomes.npz"), outcomes.to_bytes(), force=force)
+    show(dump(certificate).decode() if json else texts.certificate_text(certificate, path))
+    return 0

@@ -1,0 +1,36 @@
+"""compress demo: the whole route in about a minute, on embedded data."""
+
+from cli import options
+from cli.screen import Screen, show
+
+EXAMPLE = "Example: compress demo"
+
+
+def run(
+    *,
+    seed: options.Seed = 0,
+    output: options.Output = None,
+    force: options.Force = False,
+    work_dir: options.WorkDir = options.WORK_DIR,
+    time_limit: options.TimeLimit = None,
+    json: options.Json = False,
+    config: options.Config = None,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> int:
+    """Train a small network on digits, release it, and show what a rejection looks like."""
+    from cli import outputs, verdicts
+    from compressor.demo import demo
+
+    screen = Screen(quiet=quiet, time_limit=time_limit)
+    folder = outputs.check_folder(output or options.EXPORTS)
+    done = demo(output=folder, work_dir=work_dir / "demo", seed=seed, force=force, progress=screen)
+    verdict = done.released.verdict
+    if json:
+        show(outputs.as_json("demo", bundle=done.released.bundle, verdict=verdict, strict=done.strict))
+        return verdicts.exit_code(verdict)
+    show(verdicts.released_text(done.released.summary, verdict, done.released.bundle))
+    show("\nThe same evidence, judged by a stricter policy:\n")
+    show(verdicts.as_text(done.strict, "text"))
+    show(f"exit code of compress gate with that policy: {verdicts.exit_code(done.strict)}")
+    return verdicts.exit_code(verdict)

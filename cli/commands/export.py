@@ -1,0 +1,54 @@
+"""compress export: write one self-contained ONNX file."""
+
+import typer
+
+from cli import options
+from cli.screen import Screen, show
+
+EXAMPLE = "Example: compress export resnet18-slim.safetensors"
+
+
+def run(
+    context: typer.Context,
+    checkpoint: options.Checkpoint,
+    *,
+    data: options.Data = None,
+    opset: options.Opset = 18,
+    export_batch: options.ExportBatch = "dynamic",
+    provider: options.Provider = None,
+    arch: options.Arch = None,
+    preprocess: options.Preprocess = None,
+    input_size: options.InputSize = None,
+    num_classes: options.NumClasses = None,
+    labels: options.Labels = None,
+    trust_pickle: options.TrustPickle = False,
+    device: options.Device = "auto",
+    seed: options.Seed = 0,
+    output: options.Output = None,
+    force: options.Force = False,
+    json: options.Json = False,
+    config: options.Config = None,
+    time_limit: options.TimeLimit = None,
+    dry_run: options.DryRun = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> int:
+    """Write exports/NAME-DIGEST8/ with model.onnx and its parity; nothing in it is certified."""
+    from cli import choices, outputs, texts
+    from compressor import steps
+
+    screen = Screen(quiet=quiet, time_limit=time_limit)
+    folder = outputs.check_folder(output or options.EXPORTS)
+    model, images = steps.open_model(checkpoint, progress=screen, **choices.source_of(context.params)), None
+    if data is not None:
+        model, images = steps.fit(model, data, seed=seed, progress=screen)
+    if dry_run:
+        show(f"would write {folder}/{checkpoint.stem}-DIGEST8/ at opset {opset}")
+        return 0
+    probes = images.test if images else None
+    shipped = steps.ship(
+        model, images=probes, opset=opset, export_batch=export_batch, provider=provider or "cpu", progress=screen
+    )
+    path = steps.write_export(folder, checkpoint.stem, model, shipped, force=force)
+    show(outputs.as_json("export", folder=path, parity=shipped.parity) if json else texts.export_text(shipped, path))
+    return 0

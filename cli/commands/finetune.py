@@ -1,0 +1,69 @@
+"""compress finetune: win the accuracy back."""
+
+import typer
+
+from cli import options
+from cli.screen import Screen, show
+
+EXAMPLE = "Example: compress finetune resnet18-slim.safetensors --data photos/ --epochs 10"
+
+
+def run(
+    context: typer.Context,
+    checkpoint: options.Checkpoint,
+    *,
+    data: options.RequiredData,
+    distill_from: options.DistillFrom = None,
+    expect_accuracy: options.ExpectAccuracy = None,
+    epochs: options.Epochs = None,
+    lr: options.LearningRate = None,
+    distill: options.Distill = None,
+    adversarial: options.Adversarial = None,
+    augment: options.Augment = None,
+    arch: options.Arch = None,
+    preprocess: options.Preprocess = None,
+    input_size: options.InputSize = None,
+    num_classes: options.NumClasses = None,
+    labels: options.Labels = None,
+    trust_pickle: options.TrustPickle = False,
+    device: options.Device = "auto",
+    seed: options.Seed = 0,
+    resume: options.Resume = True,
+    work_dir: options.WorkDir = options.WORK_DIR,
+    output: options.Output = None,
+    force: options.Force = False,
+    json: options.Json = False,
+    config: options.Config = None,
+    time_limit: options.TimeLimit = None,
+    dry_run: options.DryRun = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> int:
+    """Fine-tune a checkpoint: NAME-tuned.safetensors, the best epoch by the select images."""
+    from cli import choices, outputs, texts
+    from compressor import steps
+    from compressor.load import file_bytes, load
+
+    screen = Screen(quiet=quiet, time_limit=time_limit)
+    recipe, place = choices.recipe_of(context.params), choices.place_of(context.params)
+    path = outputs.destination(output, f"{checkpoint.stem}-tuned.safetensors", (".safetensors", ".pt"))
+    how = choices.source_of(context.params)
+    model, images = steps.fit(
+        steps.open_model(checkpoint, progress=screen, **how),
+        data,
+        expect_accuracy=expect_accuracy,
+        seed=seed,
+        device=place.device,
+        progress=screen,
+    )
+    teacher = None if distill_from is None else load(distill_from, preprocess=how["preprocess"])
+    if dry_run:
+        show(texts.recipe_text(recipe, images))
+        return 0
+    tuned, history = steps.tune(model, images, recipe, teacher=teacher, place=place, progress=screen)
+    outputs.write_output(path, file_bytes(tuned, path.suffix), force=force)
+    if json:
+        show(outputs.as_json("finetune", checkpoint=path, history=history))
+    else:
+        show(texts.history_text(history, path))
+    return 0

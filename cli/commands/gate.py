@@ -1,0 +1,71 @@
+"""compress gate: hold evidence against a policy. Imports neither torch nor onnxruntime."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import options
+from cli.screen import show
+
+EXAMPLE = "Example: compress gate exports/resnet18-1a2b3c4d --policy policy.toml --format junit -o gate.xml"
+
+Evidence = Annotated[
+    list[Path] | None, typer.Argument(metavar="EVIDENCE...", help="certificate.json, parity.json, latency.json, bundles.")
+]
+Format = Annotated[str, typer.Option("--format", help="text, json, markdown or junit.")]
+Init = Annotated[bool, typer.Option("--init", help="Write a commented starter policy from measured evidence.")]
+Explain = Annotated[str | None, typer.Option("--explain", metavar="ID", help="What a condition means and what fixes it.")]
+Previous = Annotated[Path | None, typer.Option("--previous", metavar="BUNDLE", help="Show the change since this one.")]
+
+
+def run(
+    evidence: Evidence = None,
+    *,
+    policy: options.PolicyFile = None,
+    unsafe_accept: options.UnsafeAccept = None,
+    because: options.Because = None,
+    format_: Format = "text",
+    init: Init = False,
+    explain: Explain = None,
+    previous: Previous = None,
+    output: options.Output = None,
+    force: options.Force = False,
+    json: options.Json = False,
+    config: options.Config = None,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> int:
+    """Judge evidence by a policy: 0 passed, 3 failed, 4 undecided."""
+    from cli import outputs, verdicts
+    from cli.values import parse_accept
+    from compressor.errors import OptionError
+    from compressor.gate.evidence import read_evidence
+    from compressor.gate.explain import explain as explained
+    from compressor.gate.judge import judge
+    from compressor.gate.policy import read_policy
+    from compressor.gate.starter import starter_policy
+    from compressor.records import now
+
+    if explain is not None:
+        show(explained(explain))
+        return 0
+    if not evidence:
+        raise OptionError("no evidence was named", advice="compress gate BUNDLE --policy policy.toml")
+    found = read_evidence(evidence)
+    if init:
+        text = starter_policy(found.certificate, next(iter(found.latency), None))
+        path = outputs.destination(output, "policy.toml", (".toml",))
+        outputs.write_output(path, text.encode(), force=force)
+        show(text if json else f"wrote {path}; read it before you rely on it")
+        return 0
+    if policy is None:
+        raise OptionError("no policy was named", advice="give --policy policy.toml, or write one with --init")
+    verdict = judge(read_policy(policy), found, now=now(), accept=parse_accept(unsafe_accept, because))
+    text = verdicts.as_text(verdict, "json" if json else format_, since=previous)
+    if output is not None:
+        form = "json" if json else format_
+        path = outputs.destination(output, f"verdict.{verdicts.ENDINGS[form]}", verdicts.SUFFIXES)
+        outputs.write_output(path, text.encode(), force=force)
+    show(text)
+    return verdicts.exit_code(verdict)

@@ -1,0 +1,80 @@
+"""compress prune: choose what leaves, cut it, tune what stays."""
+
+import typer
+
+from cli import options
+from cli.screen import Screen, show
+from compressor.types import Structure
+
+EXAMPLE = "Example: compress prune resnet18.pth --ratio 0.5 --data photos/ --preprocess imagenet"
+
+
+def run(
+    context: typer.Context,
+    checkpoint: options.Checkpoint,
+    *,
+    ratio: options.Ratio = None,
+    target_macs: options.TargetMacs = None,
+    target_params: options.TargetParams = None,
+    plan: options.PlanFile = None,
+    structure: options.PruneStructure = Structure.FILTERS,
+    criterion: options.Criterion = "l1",
+    global_: options.GlobalScope = False,
+    round_to: options.RoundTo = None,
+    keep: options.Keep = None,
+    ratio_for: options.RatioFor = None,
+    plan_only: options.PlanOnly = False,
+    data: options.Data = None,
+    expect_accuracy: options.ExpectAccuracy = None,
+    epochs: options.Epochs = None,
+    lr: options.LearningRate = None,
+    distill: options.Distill = None,
+    adversarial: options.Adversarial = None,
+    augment: options.Augment = None,
+    arch: options.Arch = None,
+    preprocess: options.Preprocess = None,
+    input_size: options.InputSize = None,
+    num_classes: options.NumClasses = None,
+    labels: options.Labels = None,
+    trust_pickle: options.TrustPickle = False,
+    device: options.Device = "auto",
+    seed: options.Seed = 0,
+    resume: options.Resume = True,
+    work_dir: options.WorkDir = options.WORK_DIR,
+    output: options.Output = None,
+    force: options.Force = False,
+    json: options.Json = False,
+    config: options.Config = None,
+    time_limit: options.TimeLimit = None,
+    dry_run: options.DryRun = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> int:
+    """Make a slim checkpoint, NAME-slim.safetensors; fine-tuned when --data has training images."""
+    from cli import choices, outputs, texts
+    from compressor import steps
+    from compressor.load import file_bytes
+    from compressor.records import dump
+
+    screen = Screen(quiet=quiet, time_limit=time_limit)
+    cut, recipe, place = choices.cut_of(context.params), choices.recipe_of(context.params), choices.place_of(context.params)
+    name = "plan.json" if plan_only else f"{checkpoint.stem}-slim.safetensors"
+    path = outputs.destination(output, name, (".json",) if plan_only else (".safetensors", ".pt"))
+    dense, images = steps.open_model(checkpoint, progress=screen, **choices.source_of(context.params)), None
+    if data is not None:
+        dense, images = steps.fit(
+            dense, data, expect_accuracy=expect_accuracy, seed=seed, device=place.device, progress=screen
+        )
+    if plan_only or dry_run:
+        chosen = steps.choose(dense, cut=cut, data=images, seed=seed, progress=screen)
+        if not dry_run:
+            outputs.write_output(path, dump(chosen), force=force)
+        show(dump(chosen).decode() if json else texts.plan_text(chosen))
+        return 0
+    shrunk = steps.shrink(dense, cut=cut, data=images, recipe=recipe, seed=seed, place=place, progress=screen)
+    outputs.write_output(path, file_bytes(shrunk.checkpoint, path.suffix), force=force)
+    if json:
+        show(outputs.as_json("prune", checkpoint=path, plan=shrunk.plan, history=shrunk.history))
+    else:
+        show(texts.shrunk_text(shrunk, path))
+    return 0

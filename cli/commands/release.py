@@ -1,0 +1,78 @@
+"""compress release: the whole route, one bundle."""
+
+import typer
+
+from cli import options
+from cli.screen import Screen, show
+from compressor.types import Structure
+
+EXAMPLE = "Example: compress release resnet18.pth --data photos/ --preprocess imagenet --ratio 0.5 --policy policy.toml"
+
+
+def run(
+    context: typer.Context,
+    checkpoint: options.Checkpoint,
+    *,
+    data: options.RequiredData,
+    policy: options.RequiredPolicy,
+    unsafe_accept: options.UnsafeAccept = None,
+    because: options.Because = None,
+    expect_accuracy: options.ExpectAccuracy = None,
+    ratio: options.Ratio = None,
+    target_macs: options.TargetMacs = None,
+    target_params: options.TargetParams = None,
+    plan: options.PlanFile = None,
+    structure: options.PruneStructure = Structure.FILTERS,
+    criterion: options.Criterion = "l1",
+    global_: options.GlobalScope = False,
+    round_to: options.RoundTo = None,
+    keep: options.Keep = None,
+    ratio_for: options.RatioFor = None,
+    epochs: options.Epochs = None,
+    lr: options.LearningRate = None,
+    distill: options.Distill = None,
+    adversarial: options.Adversarial = None,
+    augment: options.Augment = None,
+    control: options.Control = False,
+    opset: options.Opset = 18,
+    export_batch: options.ExportBatch = "dynamic",
+    battery: options.Battery = None,
+    num_images: options.NumImages = 1000,
+    audit: options.Audit = 0,
+    provider: options.Provider = None,
+    batch: options.Batch = None,
+    threads: options.Threads = None,
+    arch: options.Arch = None,
+    preprocess: options.Preprocess = None,
+    input_size: options.InputSize = None,
+    num_classes: options.NumClasses = None,
+    labels: options.Labels = None,
+    trust_pickle: options.TrustPickle = False,
+    device: options.Device = "auto",
+    seed: options.Seed = 0,
+    resume: options.Resume = True,
+    work_dir: options.WorkDir = options.WORK_DIR,
+    batch_size: options.BatchSize = 256,
+    output: options.Output = None,
+    force: options.Force = False,
+    json: options.Json = False,
+    config: options.Config = None,
+    time_limit: options.TimeLimit = None,
+    dry_run: options.DryRun = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> int:
+    """Prune, tune, export, certify, time, judge: exports/NAME-DIGEST8/, or rejected/NAME-DIGEST8/."""
+    from cli import choices, outputs, texts, verdicts
+    from compressor.estimate import estimate_release
+    from compressor.pipeline import release
+
+    screen = Screen(quiet=quiet, time_limit=time_limit)
+    task = choices.release_of(context.params)
+    outputs.check_folder(task.output)
+    if dry_run:
+        show(texts.estimate_text(estimate_release(checkpoint, task, progress=screen)))
+        return 0
+    released = release(checkpoint, task, progress=screen)
+    show(outputs.as_json("release", bundle=released.bundle, verdict=released.verdict) if json else verdicts.released_text(released.summary, released.verdict, released.bundle))
+    return verdicts.exit_code(released.verdict)

@@ -1,0 +1,45 @@
+"""compress verify: does this bundle hold?"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import options
+from cli.screen import Screen, show
+
+EXAMPLE = "Example: compress verify exports/resnet18-1a2b3c4d --policy policy.toml --expect-digest 8f14e45f..."
+
+Folder = Annotated[Path, typer.Argument(metavar="BUNDLE", help="The folder of a bundle.")]
+ExpectDigest = Annotated[
+    str | None, typer.Option("--expect-digest", metavar="D", help="The bundle digest you were told by another way.")
+]
+Recheck = Annotated[int, typer.Option("--recheck", metavar="N", min=0, help="Attack N images anew, other seed.")]
+
+
+def run(
+    bundle: Folder,
+    *,
+    policy: options.PolicyFile = None,
+    expect_digest: ExpectDigest = None,
+    data: options.Data = None,
+    recheck: Recheck = 0,
+    json: options.Json = False,
+    config: options.Config = None,
+    time_limit: options.TimeLimit = None,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> int:
+    """Check every claim of a bundle: recomputed, consistent or not checked. A contradiction: exit 3."""
+    from cli import outputs, verdicts
+    from compressor.verify import verify
+
+    screen = Screen(quiet=quiet, time_limit=time_limit)
+    report = verify(bundle, policy=policy, expect_digest=expect_digest, data=data, recheck=recheck, progress=screen)
+    if json:
+        show(outputs.as_json("verify", report=report))
+    else:
+        for check in report.checks:
+            show(f"{check.status:<13} {check.name}: {check.detail}")
+        show(f"bundle digest {report.digest}\n{report.conclusion}")
+    return 0 if report.holds else verdicts.REJECTED

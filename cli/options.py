@@ -1,0 +1,149 @@
+"""Every option, once: its name, variable, help text and panel. Commands pick what they take.
+
+`FLAG_ONLY` holds what neither a variable nor a file may set: a pull request must not loosen its own gate.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from compressor.types import Structure
+
+FLAG_ONLY = frozenset({"policy", "unsafe_accept", "because", "trust_pickle"})
+
+POSITIONAL = frozenset({"context", "checkpoint", "model", "bundle", "evidence", "command", "config"})
+"""Parameters of commands that a file cannot set."""
+
+
+def option_name(parameter: str) -> str:
+    """Return an option's name for the parameter it fills: `global_` dodges a keyword, `--global` need not."""
+    return parameter.removesuffix("_")
+
+
+def option_names(commands: Mapping[str, Callable[..., Any]]) -> dict[str, frozenset[str]]:
+    """Return, per command, the names of the options that its signature takes."""
+    return {
+        name: frozenset(option_name(each) for each in inspect.signature(run).parameters if each not in POSITIONAL)
+        for name, run in commands.items()
+    }
+
+
+MODEL, DATA, PRUNE, TUNE, EXPORT, CERTIFY, BENCH, RUN = (
+    "Model",
+    "Data",
+    "Pruning",
+    "Fine-tuning",
+    "Export",
+    "Certificate",
+    "Latency",
+    "This run",
+)
+
+
+def _option(name: str, text: str, panel: str, **more: Any) -> Any:
+    variable = name.split("/")[0].removeprefix("--").replace("-", "_")
+    if variable not in FLAG_ONLY:
+        more.setdefault("envvar", f"COMPRESS_{variable.upper()}")
+    return typer.Option(name, *more.pop("short", ()), help=text, rich_help_panel=panel, show_envvar=False, **more)
+
+
+Checkpoint = Annotated[Path, typer.Argument(metavar="CKPT", help="A trained checkpoint, or a slim one of ours.")]
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A checkpoint, an .onnx file or a bundle.")]
+
+Arch = Annotated[
+    str | None,
+    _option("--arch", "Architecture, e.g. torchvision:resnet18, cifar:resnet20, file.py:factory.", MODEL),
+]
+Preprocess = Annotated[
+    str | None, _option("--preprocess", "none, imagenet, cifar10 or mean=..;std=.. . Never guessed.", MODEL)
+]
+InputSize = Annotated[str | None, _option("--input-size", "Height, or HxW, of the images.", MODEL, metavar="H[xW]")]
+NumClasses = Annotated[int | None, _option("--num-classes", "How many classes the model knows.", MODEL, min=2)]
+Labels = Annotated[Path | None, _option("--labels", "A file with one class name per line.", MODEL)]
+TrustPickle = Annotated[
+    bool, _option("--trust-pickle", "Let the checkpoint run its own code while loading.", MODEL)
+]
+Data = Annotated[
+    str | None, _option("--data", "digits, cifar10:DIR, a folder, FILE.npz or file.py:factory.", DATA)
+]
+RequiredData = Annotated[str, _option("--data", "digits, cifar10:DIR, a folder, FILE.npz or file.py:factory.", DATA)]
+ExpectAccuracy = Annotated[
+    float | None,
+    _option("--expect-accuracy", "Stop unless the dense model reaches this on select images.", DATA, min=0, max=1),
+]
+
+Ratio = Annotated[
+    float | None, _option("--ratio", "Fraction of filters (or removable blocks) that leave, above 0, below 1.", PRUNE)
+]
+TargetMacs = Annotated[
+    str | None, _option("--target-macs", "Ceiling on what stays: 0.5 (of dense) or 20M multiply-adds.", PRUNE)
+]
+TargetParams = Annotated[
+    str | None, _option("--target-params", "Ceiling on what stays: 0.5 (of dense) or 1.5M parameters.", PRUNE)
+]
+PlanFile = Annotated[Path | None, _option("--plan", "Carry out this plan.json instead of choosing.", PRUNE)]
+PlanOnly = Annotated[bool, _option("--plan-only", "Write plan.json and stop.", PRUNE)]
+PruneStructure = Annotated[Structure, _option("--structure", "What leaves.", PRUNE)]
+Criterion = Annotated[str, _option("--criterion", "How filters are ranked: l1, l2, taylor, ...", PRUNE)]
+GlobalScope = Annotated[bool, _option("--global", "Rank filters across all layers, not within each.", PRUNE)]
+RoundTo = Annotated[int | None, _option("--round-to", "Keep widths a multiple of this.", PRUNE, min=1)]
+Keep = Annotated[list[str] | None, _option("--keep", "Modules that stay whole (glob, repeatable).", PRUNE)]
+RatioFor = Annotated[
+    list[str] | None, _option("--ratio-for", "Another ratio for some modules (repeatable).", PRUNE, metavar="GLOB=R")
+]
+
+Epochs = Annotated[int | None, _option("--epochs", "Passes over the training images.", TUNE, min=0)]
+LearningRate = Annotated[float | None, _option("--lr", "Peak learning rate.", TUNE)]
+Distill = Annotated[
+    bool | None,
+    _option("--distill/--no-distill", "Learn from the dense model's answers as well.", TUNE),
+]
+DistillFrom = Annotated[Path | None, _option("--distill-from", "Checkpoint of the teacher.", TUNE)]
+Adversarial = Annotated[
+    str | None, _option("--adversarial", "Train on adversarial examples of this threat.", TUNE, metavar="THREAT")
+]
+Augment = Annotated[str | None, _option("--augment", "auto, none, crop or crop-flip.", TUNE)]
+Control = Annotated[bool, _option("--control", "Also tune the dense model by the same recipe.", TUNE)]
+
+Opset = Annotated[int, _option("--opset", "ONNX operator set.", EXPORT)]
+ExportBatch = Annotated[str, _option("--export-batch", "dynamic, or one fixed batch size.", EXPORT)]
+
+Threats = Annotated[
+    list[str] | None,
+    _option("--threat", "Norm and radius, e.g. linf:8/255 (repeatable).", CERTIFY, metavar="NORM:EPSILON"),
+]
+Battery = Annotated[str | None, _option("--battery", "quick, standard, full or a TOML file.", CERTIFY)]
+NumImages = Annotated[int, _option("--num-images", "Test images, a seeded stratified sample.", CERTIFY, min=1)]
+BaselineFile = Annotated[Path | None, _option("--baseline", "The dense checkpoint to compare with.", CERTIFY)]
+Audit = Annotated[int, _option("--audit", "Run `full` on this many random survivors.", CERTIFY, min=0)]
+
+Provider = Annotated[str | None, _option("--provider", "cpu, cuda or tensorrt.", BENCH)]
+Batch = Annotated[list[int] | None, _option("--batch", "Batch size to time (repeatable).", BENCH, min=1)]
+Threads = Annotated[int | None, _option("--threads", "Threads of onnxruntime.", BENCH, min=1)]
+AgainstFile = Annotated[Path | None, _option("--against", "Interleave with this model and give the ratio.", BENCH)]
+
+PolicyFile = Annotated[Path | None, _option("--policy", "What is demanded, a policy.toml.", RUN)]
+RequiredPolicy = Annotated[Path, _option("--policy", "What is demanded, a policy.toml.", RUN)]
+UnsafeAccept = Annotated[
+    list[str] | None, _option("--unsafe-accept", "Let this blocking condition pass; kept for ever.", RUN, metavar="ID")
+]
+Because = Annotated[list[str] | None, _option("--because", "Why, once for each --unsafe-accept.", RUN, metavar="TEXT")]
+Device = Annotated[str, _option("--device", "auto, cpu or cuda[:i].", RUN)]
+Seed = Annotated[int, _option("--seed", "Same seed, same answer.", RUN, min=0)]
+BatchSize = Annotated[int, _option("--batch-size", "Images in flight; never changes a result.", RUN, min=1)]
+Output = Annotated[Path | None, _option("--output", "Where to write.", RUN, short=("-o",))]
+Force = Annotated[bool, _option("--force", "Overwrite what differs.", RUN)]
+Json = Annotated[bool, _option("--json", "The record on stdout, words on stderr.", RUN)]
+Config = Annotated[Path | None, _option("--config", "Read options from this TOML file.", RUN)]
+Resume = Annotated[bool, _option("--resume/--no-resume", "Go on from the state in --work-dir.", RUN)]
+WorkDir = Annotated[Path, _option("--work-dir", "Where state for resuming lives.", RUN)]
+TimeLimit = Annotated[str | None, _option("--time-limit", "Stop after this long, e.g. 25m; resumable.", RUN)]
+DryRun = Annotated[bool, _option("--dry-run", "Say what would be done, and stop.", RUN)]
+Quiet = Annotated[bool, _option("--quiet", "No progress.", RUN, short=("-q",))]
+Debug = Annotated[bool, _option("--debug", "Show tracebacks.", RUN)]
+
+WORK_DIR = Path(".compress")
+EXPORTS = Path("exports")

@@ -1,0 +1,140 @@
+"""The only file that knows a terminal: words and progress go to stderr, results to stdout."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from compressor.errors import OptionError, Undecided
+
+HEARTBEAT_SECONDS = 10.0
+UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def parse_duration(text: str) -> float:
+    """Return the seconds of `90s`, `25m`, `2h` or `1d`.
+
+    Raises:
+        OptionError: not a number with one of these units.
+    """
+    try:
+        seconds = float(text[:-1]) * UNITS[text[-1:]]
+    except (ValueError, KeyError):
+        raise OptionError(f"--time-limit {text!r} is not a duration", advice="write 90s, 25m or 2h") from None
+    if not 0 < seconds < float("inf"):
+        raise OptionError(f"--time-limit {text!r} must be above zero", advice="write 90s, 25m or 2h")
+    return seconds
+
+
+class Screen:
+    """Listens to the library's progress, and stops it when the time limit is reached.
+
+    On a terminal: a bar per stage with rate and time left. Elsewhere (CI logs): a line when a stage
+    begins and ends, and one every ten seconds in between.
+    """
+
+    def __init__(self, *, quiet: bool = False, time_limit: str | None = None) -> None:
+        # Its own copy of the terminal: stages that silence chatty libraries do so by taking stderr away for a while.
+        terminal = os.fdopen(os.dup(sys.stderr.fileno()), "w") if sys.stderr.isatty() else None
+        self._console = Console(file=terminal, stderr=terminal is None, highlight=False, soft_wrap=True)
+        self._quiet = quiet
+        self._deadline = time.monotonic() + parse_duration(time_limit) if time_limit else None
+
+    def say(self, message: str) -> None:
+        """Tell one sentence on stderr."""
+        if not self._quiet:
+            self._console.print(message, markup=False)
+
+    @contextmanager
+    def stage(self, name: str, *, total: int | None = None, unit: str = "") -> Iterator["_Step"]:
+        """Show one stage while it runs."""
+        if self._quiet:
+            yield _Step(self)
+        elif self._console.is_terminal:
+            columns = (
+                TextColumn("{task.description:<28}"),
+                BarColumn(bar_width=16),
+                TextColumn("{task.completed:>6}/{task.total}"),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[note]}"),
+            )
+            with Progress(*columns, console=self._console) as bars:
+                task = bars.add_task(name, total=total, note="")
+                yield _BarStep(self, bars, task)
+        else:
+            step = _LineStep(self, name, total, unit)
+            yield step
+            step.finish()
+
+    def check_time(self) -> None:
+        """Raise when the time limit has passed; callers have saved their state.
+
+        Raises:
+            Undecided: the time limit was reached.
+        """
+        if self._deadline is not None and time.monotonic() > self._deadline:
+            raise Undecided(
+                "the time limit was reached before the work was done",
+                advice="run the same command again: it goes on from the state in --work-dir",
+            )
+
+
+class _Step:
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+
+    def advance(self, amount: int = 1, note: str = "") -> None:
+        self.show(amount, note)
+        self._screen.check_time()
+
+    def show(self, amount: int, note: str) -> None:
+        """Draw nothing."""
+
+
+class _BarStep(_Step):
+    def __init__(self, screen: Screen, bars: Progress, task: TaskID) -> None:
+        super().__init__(screen)
+        self._bars, self._task = bars, task
+
+    def show(self, amount: int, note: str) -> None:
+        self._bars.update(self._task, advance=amount, note=note)
+
+
+class _LineStep(_Step):
+    def __init__(self, screen: Screen, name: str, total: int | None, unit: str) -> None:
+        super().__init__(screen)
+        self._name, self._total, self._unit = name, total, unit
+        self._done, self._note = 0, ""
+        self._begin = self._last = time.monotonic()
+        screen.say(f"{name} ...")
+
+    def show(self, amount: int, note: str) -> None:
+        self._done, self._note = self._done + amount, note or self._note
+        now = time.monotonic()
+        if now - self._last >= HEARTBEAT_SECONDS:
+            self._last = now
+            self._screen.say(f"  {self._name}: {self._where()}{self._left(now)}")
+
+    def finish(self) -> None:
+        self._screen.say(f"{self._name}: {self._where()}, {time.monotonic() - self._begin:.1f} s")
+
+    def _where(self) -> str:
+        count = f"{self._done}/{self._total}" if self._total else f"{self._done}"
+        return f"{count} {self._unit}".strip() + (f", {self._note}" if self._note else "")
+
+    def _left(self, now: float) -> str:
+        if not self._total or not self._done:
+            return ""
+        left = (now - self._begin) / self._done * (self._total - self._done)
+        return f", about {left:.0f} s left"
+
+
+def show(text: str) -> None:
+    """Write a result to stdout."""
+    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    sys.stdout.flush()

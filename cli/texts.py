@@ -1,0 +1,123 @@
+"""What a person reads when a command is done, and the next command."""
+
+from pathlib import Path
+
+from compressor.bench.record import Latency, LatencyRow
+from compressor.certify.certificate import Certificate
+from compressor.data import Data
+from compressor.estimate import Estimate
+from compressor.finetune import History, Recipe
+from compressor.steps import Shipped, Shrunk
+from compressor.prune import Plan
+from compressor.records import to_plain
+
+
+def plan_text(plan: Plan) -> str:
+    """Say what leaves and what stays."""
+    before, after = plan.before, plan.after
+    lines = [f"{'':<15}{'dense':>14}{'slim':>14}{'leaves':>9}"]
+    for name, one, two in (
+        ("filters", before.filters, after.filters),
+        ("parameters", before.params, after.params),
+        ("multiply-adds", before.macs, after.macs),
+    ):
+        lines.append(f"{name:<15}{one:>14,}{two:>14,}{1 - two / one:>9.1%}")
+    lines += [f"removed block   {name}" for name in plan.removed_blocks]
+    lines += [f"left whole      {left.name}: {left.reason}" for left in plan.left_out]
+    return "\n".join([*lines, f"coupled by      {plan.source}"])
+
+
+def shrunk_text(shrunk: Shrunk, path: Path) -> str:
+    """Say what became of the checkpoint, and what to do next."""
+    lines = [plan_text(shrunk.plan), f"wrote {path}"]
+    if shrunk.history is None:
+        lines += [
+            "Nothing was fine-tuned: without --data there are no training images, and the accuracy has dropped.",
+            f"next: compress finetune {path} --data DATA",
+        ]
+    else:
+        lines += [_accuracy_line(shrunk.history), f"next: compress export {path}"]
+    return "\n".join(lines)
+
+
+def history_text(history: History, path: Path) -> str:
+    """Say what fine-tuning brought."""
+    return "\n".join([_accuracy_line(history), f"wrote {path}", f"next: compress export {path}"])
+
+
+def _accuracy_line(history: History) -> str:
+    best = history.select_accuracy
+    return f"select accuracy {history.select_accuracy_before:.1%} -> {best:.1%} (epoch {history.best_epoch} kept)"
+
+
+def recipe_text(recipe: Recipe, data: Data) -> str:
+    """Say what fine-tuning would do."""
+    num = len(data.train) if data.train else 0
+    values = ", ".join(f"{key}={value}" for key, value in to_plain(recipe).items() if value is not None)
+    return f"would fine-tune on {num} images with {values}"
+
+
+def export_text(shipped: Shipped, path: Path) -> str:
+    """Say how the ONNX file compares with the torch model."""
+    parity = shipped.parity
+    return "\n".join(
+        [
+            f"model.onnx      {parity.bytes_model:,} bytes",
+            f"parity          {parity.decision}: same answer on {parity.agreement:.1%} of {parity.num_images} images, "
+            f"largest difference {parity.max_abs:.1e}",
+            f"wrote {path} (not certified)",
+            f"next: compress certify {path} --data DATA --threat linf:2/255",
+        ]
+    )
+
+
+def certificate_text(certificate: Certificate, path: Path) -> str:
+    """Say what holds, with intervals."""
+    result = certificate.result
+    low, high = result.clean_interval
+    lines = [f"clean accuracy           {result.clean_accuracy:6.1%}  [{low:.1%}, {high:.1%}]"]
+    for threat in result.threats:
+        low, high = threat.interval
+        name = f"robust at {threat.norm}:{threat.epsilon}"
+        lines.append(f"{name:<24} {threat.robust_accuracy:6.1%}  [{low:.1%}, {high:.1%}]  battery {threat.battery}")
+        lines += [f"  flag {flag.id}: {flag.measured}; {flag.advice}" for flag in threat.flags]
+    if not result.threats:
+        lines += [f"accuracy at {point.norm}:{point.epsilon:<12} {point.accuracy:6.1%}" for point in result.curve]
+    return "\n".join([*lines, result.claim, f"wrote {path}", f"next: compress gate {path} --policy policy.toml"])
+
+
+def latency_text(latency: Latency, path: Path) -> str:
+    """Say how long it takes, and whether that differs from the other model."""
+    head = f"{'provider':<10}{'batch':>6}{'threads':>8}{'p50 ms':>10}{'p90 ms':>10}{'p99 ms':>10}{'images/s':>11}"
+    lines = [head, *(_latency_row(row) for row in latency.rows)]
+    if latency.against is not None:
+        low, high = latency.against.ratio_interval
+        ratio = latency.against.ratio_p50
+        if low <= 1 <= high:
+            word = "no difference shown"
+        else:
+            word = "faster" if ratio < 1 else "slower"
+        lines += ["against:", *(_latency_row(row) for row in latency.against.rows)]
+        lines.append(f"ratio of medians {ratio:.3f} [{low:.3f}, {high:.3f}]: {word}")
+    if latency.noisy:
+        lines.append("this machine is noisy: the file against itself was not 1 within 5 %")
+    return "\n".join([*lines, f"wrote {path}"])
+
+
+def _latency_row(row: LatencyRow) -> str:
+    p99 = "-" if row.p99_ms is None else f"{row.p99_ms:.3f}"
+    return (
+        f"{row.provider:<10}{row.batch:>6}{row.threads:>8}{row.p50_ms:>10.3f}{row.p90_ms:>10.3f}{p99:>10}"
+        f"{row.images_per_second:>11.1f}"
+    )
+
+
+def estimate_text(estimate: Estimate) -> str:
+    """Say what a run would cost."""
+    lines = [f"{stage.stage:<12}{_duration(stage.seconds):>12}  {stage.what}" for stage in estimate.stages]
+    total = f"{'together':<12}{_duration(estimate.seconds):>12}  at most, measured here"
+    return "\n".join([*lines, total, f"{'disk':<12}{estimate.disk_bytes / 1e6:>9.0f} MB"])
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} h" if seconds > 5400 else f"{seconds / 60:.1f} min" if seconds > 90 else f"{seconds:.0f} s"

@@ -1,0 +1,83 @@
+"""Train a small network, release it, and judge the same evidence by a stricter policy."""
+
+from dataclasses import dataclass, replace
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import torch
+
+from compressor.data import open_data, parse_preprocess
+from compressor.finetune import Recipe, finetune
+from compressor.gate.evidence import read_evidence
+from compressor.gate.judge import judge
+from compressor.gate.policy import read_policy
+from compressor.gate.verdict import Verdict
+from compressor.load import build, load, save_slim
+from compressor.pipeline import Released, release
+from compressor.progress import SILENT, Progress
+from compressor.records import now
+from compressor.task import Cut, Place, Task
+
+ARCHITECTURE = "cifar:resnet8"
+TRAINING = Recipe(epochs=20, lr=0.1, batch_size=64, adversarial="linf:1/10", adversarial_steps=3, distill=False)
+"""Adversarial examples from the start: without them there is no robustness worth gating."""
+TUNING = Recipe(epochs=6, lr=0.05, batch_size=64, adversarial="linf:1/10", adversarial_steps=3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demo:
+    """What the demo ends with."""
+
+    checkpoint: Path
+    """The dense network it trained."""
+    released: Released
+    strict: Verdict
+    """The same evidence, judged by the stricter policy."""
+
+
+def train_digits(path: Path, *, seed: int = 0, work_dir: Path | None = None, progress: Progress = SILENT) -> None:
+    """Train the demo's network from scratch and save it as a checkpoint file.
+
+    Args:
+        path: where to write, `.safetensors`.
+        seed: of weights, order and attack.
+        work_dir: state for resuming.
+        progress: listener.
+    """
+    torch.manual_seed(seed)
+    network = build(ARCHITECTURE, num_classes=10, in_channels=1)
+    fresh = load(network, arch=ARCHITECTURE, preprocess=parse_preprocess("none"), input_size=(8, 8))
+    data = open_data("digits", preprocess=fresh.preprocess, seed=seed)
+    state = work_dir / "train.pt" if work_dir else None
+    trained, _ = finetune(fresh, data, replace(TRAINING, seed=seed), state=state, progress=progress)
+    save_slim(replace(trained, history=(), labels=data.class_names), path)
+
+
+def demo(*, output: Path, work_dir: Path, seed: int = 0, force: bool = False, progress: Progress = SILENT) -> Demo:
+    """Run the whole route on the digits.
+
+    Args:
+        output: where the bundle lands.
+        work_dir: where the dense checkpoint and all state go.
+        seed: same seed, same network.
+        force: overwrite an existing bundle.
+        progress: listener.
+    """
+    checkpoint = work_dir / "digits.safetensors"
+    train_digits(checkpoint, seed=seed, work_dir=work_dir, progress=progress)
+    with as_file(files("compressor.demo") / "policy.toml") as policy:
+        task = Task(
+            data="digits",
+            policy=policy,
+            cut=Cut(ratio=0.5),
+            recipe=replace(TUNING, seed=seed),
+            control=True,
+            output=output,
+            force=force,
+            seed=seed,
+            place=Place(work_dir=work_dir),
+        )
+        released = release(checkpoint, task, progress=progress)
+    with as_file(files("compressor.demo") / "strict.toml") as strict:
+        verdict = judge(read_policy(strict), read_evidence([released.bundle]), now=now())
+    return Demo(checkpoint=checkpoint, released=released, strict=verdict)

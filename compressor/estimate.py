@@ -1,0 +1,127 @@
+"""What a run would cost, before it is started: seconds per stage and bytes on disk, from a short measurement here."""
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from compressor.data import Data
+from compressor.evaluate import chunk_size
+from compressor.gate.policy import read_policy, threats_of
+from compressor.load import Checkpoint
+from compressor.steps import fit, open_model
+from compressor.task import Proof, Task
+from compressor.progress import SILENT, Progress
+
+WORST_CASE_STEPS = {"quick": 25, "standard": 150, "full": 4000}
+"""Forward and backward passes per image that survives everything. An upper guess: broken images cost far less."""
+TRAINING_PASSES = 2.0
+"""A training step of one image, teacher included, in passes of an attack: both go forward and backward once."""
+PROBE_REPEATS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageEstimate:
+    """One stage of a planned run."""
+
+    stage: str
+    seconds: float
+    """An upper guess."""
+    what: str
+    """What it would do, in words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A planned run."""
+
+    stages: tuple[StageEstimate, ...]
+    disk_bytes: int
+    """State for resuming and results together."""
+
+    @property
+    def seconds(self) -> float:
+        """All stages together."""
+        return sum(stage.seconds for stage in self.stages)
+
+
+def seconds_per_image(checkpoint: Checkpoint, *, device: str = "cpu") -> float:
+    """Measure one forward and backward pass of one image, as the battery runs them (in padded chunks)."""
+    model = checkpoint.classifier().to(device).eval()
+    num = chunk_size(checkpoint.input_shape)
+    images = torch.rand(num, *checkpoint.input_shape, device=device, requires_grad=True)
+    times = []
+    for _ in range(PROBE_REPEATS):
+        begin = time.perf_counter()
+        torch.autograd.grad(model(images).sum(), images)
+        if device != "cpu":
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - begin)
+    return min(times) / num
+
+
+def estimate_certify(checkpoint: Checkpoint, data: Data, *, proof: Proof, num_models: int, device: str) -> Estimate:
+    """Guess what a certificate would cost.
+
+    Args:
+        checkpoint: the model to attack.
+        data: its data.
+        proof: what the battery is asked.
+        num_models: how many models of about this size are attacked: this one, a baseline, a control.
+        device: where.
+    """
+    per_image = seconds_per_image(checkpoint, device=device)
+    num_images = min(proof.num_images, len(data.test) if data.test else 0)
+    stage = _certify(per_image, proof=proof, num_images=num_images, num_models=num_models)
+    return Estimate(stages=(stage,), disk_bytes=_state_bytes(checkpoint, num_images * num_models))
+
+
+def estimate_release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT) -> Estimate:
+    """Guess what a release would cost: load, look and time one chunk; nothing is written.
+
+    Raises:
+        CompressorError: whatever the release itself would refuse at its beginning.
+    """
+    policy = read_policy(task.policy)
+    dense, data = fit(
+        open_model(source, progress=progress, **task.source),
+        task.data,
+        seed=task.seed,
+        device=task.place.device,
+        progress=progress,
+    )
+    per_image = seconds_per_image(dense, device=task.place.device)
+    num_models = 3 if task.control else 2
+    proof = Proof(
+        threats=threats_of(policy), battery=task.battery or policy.evidence.battery or "standard", audit=task.audit
+    )
+    num_images = min(task.num_images, len(data.test) if data.test else 0)
+    num_train = len(data.train) if data.train else 0
+    tuned = num_models - 1
+    tuning = StageEstimate(
+        stage="fine-tune",
+        seconds=per_image * TRAINING_PASSES * task.recipe.epochs * num_train * tuned,
+        what=f"{task.recipe.epochs} epochs of {num_train} images, {tuned} models",
+    )
+    certifying = _certify(per_image, proof=proof, num_images=num_images, num_models=num_models)
+    return Estimate(stages=(tuning, certifying), disk_bytes=_state_bytes(dense, num_images * num_models))
+
+
+def _certify(per_image: float, *, proof: Proof, num_images: int, num_models: int) -> StageEstimate:
+    """Guess the battery's time from above: every image survives until the last attack."""
+    steps = WORST_CASE_STEPS.get(proof.battery, WORST_CASE_STEPS["standard"])
+    num_threats = max(1, len(proof.threats))
+    return StageEstimate(
+        stage="certify",
+        seconds=per_image * steps * num_threats * num_images * num_models,
+        what=f"{proof.battery} on {num_images} images, {num_threats} threats, {num_models} models",
+    )
+
+
+def _state_bytes(checkpoint: Checkpoint, num_images: int) -> int:
+    """Guess the disk that state and results take: adversarial images as float32, and four copies of the weights."""
+    weights: int = sum(tensor.nbytes for tensor in checkpoint.model.state_dict().values())
+    return 4 * weights + 4 * num_images * math.prod(checkpoint.input_shape)

@@ -1,0 +1,133 @@
+"""The route, top to bottom, as one call.
+
+    load -> plan -> slim -> fine-tune -> export -> parity -> certify -> bench -> judge -> bundle -> report
+"""
+
+import re
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from torch import nn
+
+from compressor.assemble import NUM_PROBES, Records, bundle_files, summary_of
+from compressor.bundle import write_bundle
+from compressor.data import stratified
+from compressor.errors import DataError
+from compressor.gate.evidence import evidence_of
+from compressor.gate.judge import judge
+from compressor.gate.policy import Policy, read_policy, threats_of
+from compressor.gate.verdict import Verdict
+from compressor.progress import SILENT, Progress
+from compressor.prune import count_cost
+from compressor.records import now
+from compressor.report import ModelSize, Summary
+from compressor.steps import fit, measure, open_model, prove, ship, shrink, tune
+from compressor.task import Proof, Task, Timing
+from compressor.types import Decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """What a release ends with."""
+
+    bundle: Path
+    verdict: Verdict
+    summary: Summary
+
+
+def release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT) -> Released:
+    """Take a checkpoint the whole route: one bundle, passed or rejected.
+
+    Args:
+        source: a checkpoint file, or a module in memory.
+        task: everything that is asked for.
+        progress: listener.
+
+    Raises:
+        CompressorError: of the station that could not go on; nothing half-written is left.
+    """
+    policy = read_policy(task.policy)
+    policy_bytes = task.policy.read_bytes()
+    place, seed = task.place, task.seed
+
+    dense, data = fit(
+        open_model(source, progress=progress, **task.source),
+        task.data,
+        expect_accuracy=task.expect_accuracy,
+        seed=seed,
+        device=place.device,
+        progress=progress,
+    )
+    if data.test is None:
+        raise DataError(f"{data.spec} has no test images", advice="a release is certified on a test split")
+    shrunk = shrink(dense, cut=task.cut, data=data, recipe=task.recipe, seed=seed, place=place, progress=progress)
+    control = None
+    if task.control and shrunk.history is not None:
+        control, _ = tune(dense, data, task.recipe, teacher=dense, place=place, progress=progress)
+
+    ship_it = partial(
+        ship, images=data.test, opset=task.opset, export_batch=task.export_batch, progress=progress
+    )
+    shipped, dense_shipped = ship_it(shrunk.checkpoint), ship_it(dense)
+    proof = Proof(
+        threats=threats_of(policy),
+        battery=task.battery or policy.evidence.battery or "standard",
+        num_images=task.num_images,
+        audit=task.audit,
+    )
+    prove_it = partial(prove, data=data, proof=proof, seed=seed, place=place, progress=progress)
+    certificate, outcomes = prove_it(shrunk.checkpoint, artefact=shipped.onnx, baseline=dense)
+    reference = prove_it(control)[0] if control else None
+    timings = [task.timing] if task.timing else timings_of(policy)
+    latency = tuple(
+        measure(shipped.onnx, against=dense_shipped.onnx, timing=each, progress=progress) for each in timings
+    )
+
+    evidence = evidence_of(
+        certificate=certificate, parity=shipped.parity, latency=latency, model=shipped.onnx
+    )
+    verdict = judge(policy, evidence, now=now(), accept=task.accept)
+
+    dense_cost = count_cost(dense.model, dense.input_shape)
+    records = Records(
+        name=task.name or _name_of(source),
+        created=now(),
+        dense=dense,
+        dense_size=ModelSize(params=dense_cost.params, macs=dense_cost.macs, num_bytes=len(dense_shipped.onnx)),
+        slim=shrunk.checkpoint,
+        onnx=shipped.onnx,
+        slim_file=shipped.checkpoint,
+        plan=shrunk.plan,
+        history=shrunk.history,
+        parity=shipped.parity,
+        certificate=certificate,
+        outcomes=outcomes,
+        control=reference,
+        latency=latency,
+        policy=policy_bytes,
+        verdict=verdict,
+        probes=stratified(data.test, NUM_PROBES, seed=seed),
+        commands=task.commands,
+    )
+    summary = summary_of(records)
+    bundle = write_bundle(
+        task.output,
+        records.name,
+        bundle_files(records, summary),
+        rejected=verdict.decision is not Decision.PASSED,
+        force=task.force,
+    )
+    return Released(bundle=bundle, verdict=verdict, summary=summary)
+
+
+def timings_of(policy: Policy) -> list[Timing]:
+    """Return what the policy's latency rows name, so that each finds its evidence; one plain row without any."""
+    rows = [Timing(provider=row.provider, batches=(row.batch,), threads=row.threads) for row in policy.latency]
+    return list(dict.fromkeys(rows)) or [Timing()]
+
+
+def _name_of(source: Path | nn.Module) -> str:
+    """Return a bundle's name for a checkpoint: its file name without what a folder's name cannot hold."""
+    stem = source.stem if isinstance(source, Path) else type(source).__name__
+    return re.sub(r"[^A-Za-z0-9._+-]+", "-", stem).strip("-.") or "model"

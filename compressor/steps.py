@@ -1,0 +1,281 @@
+"""The stations of the route one at a time, each with what it needs from its neighbours."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from compressor.bench.latency import bench
+from compressor.bench.record import Latency
+from compressor.bundle import names, write_bundle
+from compressor.certify.certificate import Certificate
+from compressor.certify.certify import certify
+from compressor.certify.outcomes import Outcomes
+from compressor.data import Data, ImageSet, count_duplicates, open_data, stratified
+from compressor.errors import DataError, Rejected
+from compressor.export.onnx import export_onnx
+from compressor.export.parity import check_parity
+from compressor.export.record import Parity
+from compressor.files import sha256_of_bytes
+from compressor.finetune import History, Recipe, finetune
+from compressor.load import Checkpoint, load, slim_bytes
+from compressor.load.plausible import check_labels, check_plausible
+from compressor.progress import SILENT, Progress
+from compressor.prune import Plan, count_cost, plan, slim
+from compressor.records import dump
+from compressor.task import HERE, Cut, Place, Proof, Timing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shrunk:
+    """A slim model and how it came about."""
+
+    checkpoint: Checkpoint
+    plan: Plan
+    history: History | None
+    """None when there were no training images."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shipped:
+    """One ONNX file and its parity with the torch model."""
+
+    onnx: bytes
+    checkpoint: bytes
+    """The slim checkpoint file whose digest the ONNX file names."""
+    parity: Parity
+
+
+def open_model(source: Path | nn.Module, *, progress: Progress = SILENT, **how: Any) -> Checkpoint:
+    """Load a checkpoint and tell what was recognised.
+
+    Args:
+        source: a checkpoint file, or a module in memory.
+        progress: listener.
+        **how: passed on to `load` (arch, preprocess, input_size, num_classes, labels, trust_pickle).
+
+    Raises:
+        LoadError: the checkpoint cannot be loaded.
+    """
+    checkpoint = load(source, **how)
+    for note in checkpoint.notes:
+        progress.say(note)
+    return checkpoint
+
+
+def fit(
+    checkpoint: Checkpoint,
+    data: str,
+    *,
+    expect_accuracy: float | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    progress: Progress = SILENT,
+) -> tuple[Checkpoint, Data]:
+    """Open the data of a loaded checkpoint, and take from it what the file does not say.
+
+    The model as delivered must answer better than chance; a checkpoint that was pruned or tuned here was checked before.
+
+    Raises:
+        LoadError: the checkpoint has no preprocessing.
+        DataError: the images cannot be used, or the model is near chance on them.
+    """
+    checkpoint.classifier()  # raises where no preprocessing is known, before any image is read
+    images = open_data(
+        data,
+        preprocess=checkpoint.preprocess,
+        input_size=checkpoint.input_shape[1:] if checkpoint.input_known else None,
+        channels=checkpoint.input_shape[0],
+        seed=seed,
+        progress=progress,
+    )
+    for note in images.notes:
+        progress.say(note)
+    present = images.test or images.train
+    if present is not None and not checkpoint.input_known:
+        checkpoint = replace(checkpoint, input_shape=present.shape, input_known=True)
+    if checkpoint.labels is None and len(images.class_names) == checkpoint.num_classes:
+        checkpoint = replace(checkpoint, labels=images.class_names)
+    check_labels(checkpoint, images)
+    probes = images.select or images.test
+    if probes is not None and not checkpoint.history:
+        accuracy = check_plausible(checkpoint, probes, expect_accuracy=expect_accuracy, seed=seed, device=device)
+        progress.say(f"as delivered, the model answers {accuracy:.1%} of a sample of {probes.role} images right")
+    return checkpoint, images
+
+
+def choose(
+    dense: Checkpoint, *, cut: Cut, data: Data | None = None, seed: int = 0, progress: Progress = SILENT
+) -> Plan:
+    """Plan what leaves.
+
+    Raises:
+        PruneError: nothing can be removed as asked.
+    """
+    return cut.ready or plan(
+        dense,
+        ratio=cut.ratio,
+        target_macs=cut.target_macs,
+        target_params=cut.target_params,
+        structure=cut.structure,
+        criterion=cut.criterion,
+        global_scope=cut.global_scope,
+        round_to=cut.round_to,
+        keep=cut.keep,
+        ratio_for=cut.ratio_for,
+        train=data.train if data else None,
+        seed=seed,
+        progress=progress,
+    )
+
+
+def shrink(
+    dense: Checkpoint,
+    *,
+    cut: Cut,
+    data: Data | None = None,
+    recipe: Recipe | None = None,
+    seed: int = 0,
+    place: Place = HERE,
+    progress: Progress = SILENT,
+) -> Shrunk:
+    """Choose what leaves, cut it, and fine-tune when there are training images.
+
+    Raises:
+        PruneError: nothing can be removed as asked.
+        FinetuneError: training diverged.
+    """
+    chosen = choose(dense, cut=cut, data=data, seed=seed, progress=progress)
+    slimmed = slim(dense, chosen)
+    if data is None or data.train is None or (recipe is not None and recipe.epochs == 0):
+        return Shrunk(checkpoint=slimmed, plan=chosen, history=None)
+    tuned, history = tune(slimmed, data, recipe or Recipe(seed=seed), teacher=dense, place=place, progress=progress)
+    return Shrunk(checkpoint=tuned, plan=chosen, history=history)
+
+
+def tune(
+    checkpoint: Checkpoint,
+    data: Data,
+    recipe: Recipe,
+    *,
+    teacher: Checkpoint | None = None,
+    place: Place = HERE,
+    progress: Progress = SILENT,
+) -> tuple[Checkpoint, History]:
+    """Fine-tune on the train role and keep the best epoch by the select role."""
+    folder = place.state("finetune")
+    state = folder / f"{checkpoint.sha256[:16]}.pt" if folder else None
+    return finetune(
+        checkpoint, data, recipe, teacher=teacher, device=place.device, state=state, progress=progress
+    )
+
+
+def ship(
+    checkpoint: Checkpoint,
+    *,
+    images: ImageSet | None = None,
+    opset: int = 18,
+    export_batch: str = "dynamic",
+    provider: str = "cpu",
+    progress: Progress = SILENT,
+) -> Shipped:
+    """Write one ONNX file and check that it answers as the torch model does.
+
+    Raises:
+        ExportError: the model cannot be written.
+        Rejected: the file does not answer as the model does.
+    """
+    with progress.stage("export", total=2, unit="step") as step:
+        slim_file = slim_bytes(checkpoint)
+        onnx = export_onnx(
+            checkpoint, opset=opset, export_batch=export_batch, checkpoint_sha256=sha256_of_bytes(slim_file)
+        )
+        step.advance(1, f"{len(onnx):,} bytes")
+        parity = check_parity(checkpoint, onnx, images=images, provider=provider, checkpoint_bytes=len(slim_file))
+        step.advance(1, f"torch and onnxruntime differ by at most {parity.max_abs:.1e}")
+    if parity.decision != "passed":
+        raise Rejected(
+            f"the ONNX file does not answer as the torch model: agreement {parity.agreement:.2%}, "
+            f"largest difference {parity.max_abs:.2e}",
+            advice="try another --opset, and report the architecture",
+        )
+    return Shipped(onnx=onnx, checkpoint=slim_file, parity=parity)
+
+
+def prove(
+    checkpoint: Checkpoint,
+    data: Data,
+    *,
+    proof: Proof,
+    artefact: bytes | None = None,
+    baseline: Checkpoint | None = None,
+    seed: int = 0,
+    place: Place = HERE,
+    progress: Progress = SILENT,
+) -> tuple[Certificate, Outcomes]:
+    """Run the battery on a seeded, stratified sample of the test role.
+
+    Raises:
+        DataError: there are no test images.
+        CertifyError: the battery cannot run on this model.
+    """
+    if data.test is None:
+        raise DataError(f"{data.spec} has no test images", advice="certify needs a test split: see --data in --help")
+    images = stratified(data.test, proof.num_images, seed=seed)
+    cost = count_cost(checkpoint.model, checkpoint.input_shape)
+    return certify(
+        checkpoint,
+        images,
+        threats=proof.threats,
+        battery=proof.battery,
+        artefact=artefact,
+        baseline=baseline,
+        data_spec=data.spec,
+        duplicates=count_duplicates(images, data.train),
+        audit=proof.audit,
+        seed=seed,
+        device=place.device,
+        batch_size=place.batch_size,
+        state=place.state("certify"),
+        params=cost.params,
+        macs=cost.macs,
+        progress=progress,
+    )
+
+
+def measure(
+    onnx: bytes, *, against: bytes | None = None, timing: Timing | None = None, progress: Progress = SILENT
+) -> Latency:
+    """Time one ONNX file, interleaved with another when one is given.
+
+    Raises:
+        MachineError: the provider did not load here.
+    """
+    timing = timing or Timing()
+    return bench(
+        onnx,
+        against=against,
+        provider=timing.provider,
+        batches=timing.batches,
+        threads=timing.threads,
+        progress=progress,
+    )
+
+
+def write_export(
+    exports: Path, name: str, checkpoint: Checkpoint, shipped: Shipped, *, force: bool = False
+) -> Path:
+    """Write what was exported as a folder of its own; nothing in it is certified.
+
+    Raises:
+        OutputError: the place cannot be written, or holds something else.
+    """
+    labels = checkpoint.labels or tuple(str(index) for index in range(checkpoint.num_classes))
+    contents = {
+        names.MODEL: shipped.onnx,
+        names.CHECKPOINT: shipped.checkpoint,
+        names.PARITY: dump(shipped.parity),
+        names.LABELS: "".join(f"{label}\n" for label in labels).encode(),
+    }
+    return write_bundle(exports, name, contents, rejected=False, force=force)

@@ -1,0 +1,102 @@
+"""What a run is asked for: how much leaves, what is attacked, what is timed, and where it computes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from compressor.attacks.threat import Threat
+from compressor.finetune import Recipe
+from compressor.prune import Plan
+from compressor.types import Structure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """How much leaves, and how it is chosen. One of ratio, target_macs, target_params or a ready plan."""
+
+    ratio: float | None = None
+    """Fraction of filters (or removable blocks) that leave, in (0, 1)."""
+    target_macs: float | int | None = None
+    """Ceiling on what stays: a fraction of dense, or multiply-adds."""
+    target_params: float | int | None = None
+    """Ceiling on what stays: a fraction of dense, or parameters."""
+    ready: Plan | None = None
+    """A plan made earlier."""
+    structure: Structure = Structure.FILTERS
+    criterion: str = "l1"
+    global_scope: bool = False
+    round_to: int | None = None
+    keep: tuple[str, ...] = ()
+    ratio_for: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What the battery is asked."""
+
+    threats: tuple[Threat, ...] = ()
+    battery: str = "standard"
+    num_images: int = 1000
+    audit: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """What is timed."""
+
+    provider: str = "cpu"
+    batches: tuple[int, ...] = (1,)
+    threads: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where and how this run computes. Nothing here changes a result."""
+
+    device: str = "cpu"
+    batch_size: int = 256
+    work_dir: Path | None = None
+    """State for resuming; None keeps none."""
+
+    def state(self, stage: str) -> Path | None:
+        """Return the folder for one stage's state."""
+        return self.work_dir / stage if self.work_dir else None
+
+
+HERE = Place()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """Everything that a release is asked for."""
+
+    data: str
+    """A data spec."""
+    policy: Path
+    """What is demanded; its threats are the ones measured."""
+    cut: Cut
+    recipe: Recipe = Recipe()
+    control: bool = False
+    """Tune the dense model by the same recipe too: without it, no change is the pruning's."""
+    battery: str | None = None
+    """None: the policy's."""
+    num_images: int = 1000
+    audit: int = 0
+    timing: Timing | None = None
+    """None: what the policy's latency rows name."""
+    opset: int = 18
+    export_batch: str = "dynamic"
+    accept: Mapping[str, str] = field(default_factory=dict)
+    """Blocking conditions that somebody takes upon themselves: id -> because."""
+    expect_accuracy: float | None = None
+    source: Mapping[str, Any] = field(default_factory=dict)
+    """Keywords of `load`."""
+    name: str | None = None
+    """Of the bundle; None: the checkpoint's."""
+    commands: tuple[str, ...] = ()
+    """How to make and check this again, for the reports."""
+    output: Path = Path("exports")
+    force: bool = False
+    seed: int = 0
+    place: Place = HERE

@@ -1,0 +1,158 @@
+"""Wrong input, as people really give it: one clear sentence, what to do, exit 2, nothing written."""
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cli.app import run
+from compressor.data import parse_preprocess
+from compressor.load import build, load, save_slim
+
+FINE_POLICY = 'schema = "compress.policy/1"\n[accuracy]\nmin = 0.5\n'
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a fine checkpoint and every broken input of the table."""
+    here = tmp_path_factory.mktemp("inputs")
+    torch.manual_seed(0)
+    network = build("cifar:resnet8", num_classes=10, in_channels=1)
+    torch.save(network.state_dict(), here / "plain.pt")
+    dense = load(network, arch="cifar:resnet8", preprocess=parse_preprocess("none"), input_size=(8, 8))
+    save_slim(dense, here / "fine.safetensors")
+    (here / "a-folder").mkdir()
+    (here / "empty.pt").write_bytes(b"")
+    (here / "random.pt").write_bytes(bytes(range(256)) * 20)
+    (here / "truncated.pt").write_bytes((here / "plain.pt").read_bytes()[:5000])
+    (here / "truncated.safetensors").write_bytes((here / "fine.safetensors").read_bytes()[:5000])
+    torch.save(network, here / "module.pt")
+    (here / "evil.pt").write_bytes(pickle.dumps(_Evil(here / "executed")))
+    torch.save({"a.weight": torch.zeros(3, 3), "b.bias": torch.zeros(7)}, here / "strange.pt")
+    torch.save({"note": "no tensors"}, here / "words.pt")
+    (here / "empty-data").mkdir()
+    images = np.zeros((20, 1, 8, 8), dtype=np.uint8)
+    np.savez(here / "labels.npz", x_test=images, y_test=np.full(20, 10))
+    np.savez(here / "channels.npz", x_test=np.zeros((20, 8, 8, 3), np.uint8), y_test=np.zeros(20, np.int64))
+    np.savez(here / "size.npz", x_test=np.zeros((20, 1, 9, 9), np.uint8), y_test=np.zeros(20, np.int64))
+    np.savez(here / "lengths.npz", x_test=images, y_test=np.zeros(19, np.int64))
+    np.savez(here / "range.npz", x_test=images.astype(np.float32) + 200, y_test=np.zeros(20, np.int64))
+    (here / "fine.toml").write_text(FINE_POLICY)
+    (here / "empty.toml").write_text("")
+    (here / "unknown.toml").write_text(FINE_POLICY + "maximum = 3\n")
+    (here / "percent.toml").write_text(FINE_POLICY.replace("0.5", "50"))
+    (here / "record.json").write_text('{"schema": "compress.parity/1"}')
+    (here / "in-the-way").write_text("a file")
+    return here
+
+
+class _Evil:
+    """A pickle that would leave a file behind if anything in it were called."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        return Path.touch, (self.mark,)
+
+
+CASES = [
+    ("prune absent.pt --ratio 0.5", "absent.pt"),
+    ("prune a-folder --ratio 0.5", "folder"),
+    ("prune empty.pt --ratio 0.5", "empty"),
+    ("prune random.pt --ratio 0.5", "random.pt"),
+    ("prune truncated.pt --ratio 0.5", "truncated.pt"),
+    ("prune truncated.safetensors --ratio 0.5", "truncated.safetensors"),
+    ("prune module.pt --ratio 0.5", "--trust-pickle"),
+    ("prune evil.pt --ratio 0.5", "--trust-pickle"),
+    ("prune strange.pt --ratio 0.5", "a.weight"),
+    ("prune words.pt --ratio 0.5", "words.pt"),
+    ("prune plain.pt --arch torchvision:resnet18 --ratio 0.5", "bn1"),
+    ("prune plain.pt --arch torchvision:resnet81 --ratio 0.5", "resnet18"),
+    ("prune plain.pt --arch nonsense --ratio 0.5", "nonsense"),
+    ("prune fine.safetensors", "--ratio"),
+    ("prune fine.safetensors --ratio 0", "0"),
+    ("prune fine.safetensors --ratio 1", "1"),
+    ("prune fine.safetensors --ratio -0.5", "-0.5"),
+    ("prune fine.safetensors --ratio 50", "0.5"),
+    ("prune fine.safetensors --ratio half", "half"),
+    ("prune fine.safetensors --ratio nan", "nan"),
+    ("prune fine.safetensors --ratio 0.5 --target-macs 0.5", "--target-macs"),
+    ("prune fine.safetensors --target-macs 5Q", "5Q"),
+    ("prune fine.safetensors --ratio 0.5 --criterion l3", "l1"),
+    ("prune fine.safetensors --ratio 0.5 --structure atoms", "atoms"),
+    ("prune fine.safetensors --ratio 0.5 --keep nothing.*", "nothing.*"),
+    ("prune fine.safetensors --ratio 0.5 --ratio-for layer1=2", "layer1=2"),
+    ("prune fine.safetensors --ratio 0.5 --device tpu", "tpu"),
+    ("prune fine.safetensors --ratio 0.5 --device cuda:9", "cuda:9"),
+    ("prune fine.safetensors --ratio 0.5 --input-size 8by8", "8by8"),
+    ("prune fine.safetensors --ratio 0.5 --plan absent.json", "--plan"),
+    ("prune fine.safetensors --plan absent.json", "absent.json"),
+    ("prune fine.safetensors --plan record.json", "record.json"),
+    ("prune fine.safetensors --ratio 0.5 --output in-the-way/deeper", "in-the-way"),
+    ("prune fine.safetensors --ratio 0.5 --data empty-data", "empty-data"),
+    ("prune fine.safetensors --ratio 0.5 --data digitz", "digits"),
+    ("prune fine.safetensors --ratio 0.5 --labels absent.txt", "absent.txt"),
+    ("prune fine.safetensors --ration 0.5", "--ratio"),
+    ("prun fine.safetensors", "prune"),
+    ("finetune fine.safetensors", "--data"),
+    ("finetune fine.safetensors --data labels.npz", "label 10"),
+    ("finetune plain.pt --arch cifar:resnet8 --data digits", "--preprocess"),
+    ("finetune fine.safetensors --data digits --preprocess zebra", "zebra"),
+    ("finetune fine.safetensors --data digits --lr -1", "lr"),
+    ("finetune fine.safetensors --data digits --adversarial linf:8", "linf:8/255"),
+    ("export fine.safetensors --opset 3", "opset"),
+    ("export fine.safetensors --export-batch many", "many"),
+    ("export random.pt", "random.pt"),
+    ("certify fine.safetensors --data channels.npz", "channel"),
+    ("certify fine.safetensors --data size.npz", "9x9"),
+    ("certify fine.safetensors --data lengths.npz", "19"),
+    ("certify fine.safetensors --data range.npz", "[0, 1]"),
+    ("certify fine.safetensors --data digits", "near chance"),
+    ("certify fine.safetensors --data digits --threat l7:1", "l7"),
+    ("certify fine.safetensors --data digits --threat linf:8/0", "zero"),
+    ("certify fine.safetensors --data digits --battery weak", "standard"),
+    ("certify a-folder --data digits", "model.onnx"),
+    ("bench fine.safetensors --provider cuda", "cuda"),
+    ("bench fine.safetensors --provider npu", "npu"),
+    ("bench fine.safetensors --threads 0", "threads"),
+    ("gate --policy fine.toml", "evidence"),
+    ("gate record.json", "--policy"),
+    ("gate record.json --policy fine.toml", "record.json"),
+    ("gate absent.json --policy fine.toml", "absent.json"),
+    ("gate a-folder --policy fine.toml", "a-folder"),
+    ("gate record.json --policy absent.toml", "absent.toml"),
+    ("gate record.json --policy empty.toml", "empty.toml"),
+    ("gate record.json --policy unknown.toml", "maximum"),
+    ("gate record.json --policy percent.toml", "0.5"),
+    ("gate --explain nonsense", "nonsense"),
+    ("release fine.safetensors --data digits --ratio 0.5", "--policy"),
+    ("release fine.safetensors --data digits --ratio 0.5 --policy empty.toml", "empty.toml"),
+    ("release fine.safetensors --data digits --ratio 0.5 --policy fine.toml --time-limit soon", "soon"),
+    ("release fine.safetensors --data digits --ratio 0.5 --policy fine.toml --unsafe-accept x", "--because"),
+    ("verify a-folder", "a-folder"),
+    ("verify absent", "absent"),
+    ("report absent", "absent"),
+    ("config nonsense", "nonsense"),
+    ("doctor --config absent.toml", "absent.toml"),
+]
+
+
+@pytest.mark.parametrize(("line", "part"), CASES, ids=[line for line, _ in CASES])
+def test_bad_input_teaches(
+    line: str, part: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit 2, one sentence that names what is wrong, no traceback, and nothing left behind."""
+    monkeypatch.chdir(folder)
+    before = sorted(path.name for path in folder.rglob("*"))
+    assert run([*line.split(), "--quiet"] if not line.startswith("prun fine") else line.split()) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("error: ")
+    assert part in shown.err
+    assert "Traceback" not in shown.err
+    assert len(shown.err) < 900
+    assert sorted(path.name for path in folder.rglob("*")) == before
