@@ -61,7 +61,9 @@ def _attacking(model: Checkpoint, batch: int, options: argparse.Namespace) -> di
     with AttackedModel(model.classifier(), shape=(3, 32, 32), device=torch.device(options.device)) as attacked:
         for _ in range(1 + options.repeats):
             begin = time.perf_counter()
-            attacked.loss_and_gradient(images, lambda logits: torch.nn.functional.cross_entropy(logits, labels, reduction="none"))
+            attacked.loss_and_gradient(
+                images, lambda logits: torch.nn.functional.cross_entropy(logits, labels, reduction="none")
+            )
             rates.append(batch / (time.perf_counter() - begin))
     return {"batch": batch, "images_per_second": statistics.median(rates[1:]), "all": rates[1:]}
 

@@ -15,7 +15,21 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperCommand
 
-from cli.commands import bench, certify, config, demo, doctor, export, finetune, gate, inspect, prune, release, report, verify
+from cli.commands import (
+    bench,
+    certify,
+    config,
+    demo,
+    doctor,
+    export,
+    finetune,
+    gate,
+    inspect,
+    prune,
+    release,
+    report,
+    verify,
+)
 from cli.options import option_name, option_names
 from cli.settings import settings_for
 from compressor.errors import CompressorError, Rejected, Undecided

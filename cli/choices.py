@@ -3,21 +3,22 @@
 A command's signature is what Typer reads; its parsed values stand in `context.params` under the same names.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from cli.options import EXPORTS
 from cli.values import parse_accept, parse_ceiling, parse_ratio_for, parse_size
-from compressor.attacks import Threat, parse_threat
+from compressor.attacks import parse_threat
+from compressor.certify.battery import read_battery
 from compressor.data import parse_preprocess
 from compressor.errors import OptionError
 from compressor.finetune import Recipe
 from compressor.load import read_labels
-from compressor.task import Cut, Place, Proof, Task, Timing
 from compressor.prune import Plan
 from compressor.records import parse
 from compressor.runtime.device import resolve_device
+from compressor.task import Cut, Place, Proof, Task, Timing
 
 Params = Mapping[str, Any]
 
@@ -81,12 +82,13 @@ def recipe_of(params: Params) -> Recipe:
     return Recipe(seed=params["seed"], **{name: value for name, value in given.items() if value is not None})
 
 
-def proof_of(params: Params, *, threats: Sequence[Threat] | None = None, battery: str | None = None) -> Proof:
-    """Return what the battery is asked; threats and battery may come from a policy instead."""
-    own = [parse_threat(text) for text in params.get("threat") or ()]
+def proof_of(params: Params) -> Proof:
+    """Return what the battery is asked; an unknown battery or threat is refused before any work."""
+    battery = params["battery"] or "standard"
+    read_battery(battery)
     return Proof(
-        threats=tuple(threats if threats is not None else own),
-        battery=params["battery"] or battery or "standard",
+        threats=tuple(parse_threat(text) for text in params["threat"] or ()),
+        battery=battery,
         num_images=params["num_images"],
         audit=params["audit"],
     )

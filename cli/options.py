@@ -44,7 +44,7 @@ MODEL, DATA, PRUNE, TUNE, EXPORT, CERTIFY, BENCH, RUN = (
 
 
 def _option(name: str, text: str, panel: str, **more: Any) -> Any:
-    variable = name.split("/")[0].removeprefix("--").replace("-", "_")
+    variable = name.split("/", maxsplit=1)[0].removeprefix("--").replace("-", "_")
     if variable not in FLAG_ONLY:
         more.setdefault("envvar", f"COMPRESS_{variable.upper()}")
     return typer.Option(name, *more.pop("short", ()), help=text, rich_help_panel=panel, show_envvar=False, **more)
@@ -63,12 +63,8 @@ Preprocess = Annotated[
 InputSize = Annotated[str | None, _option("--input-size", "Height, or HxW, of the images.", MODEL, metavar="H[xW]")]
 NumClasses = Annotated[int | None, _option("--num-classes", "How many classes the model knows.", MODEL, min=2)]
 Labels = Annotated[Path | None, _option("--labels", "A file with one class name per line.", MODEL)]
-TrustPickle = Annotated[
-    bool, _option("--trust-pickle", "Let the checkpoint run its own code while loading.", MODEL)
-]
-Data = Annotated[
-    str | None, _option("--data", "digits, cifar10:DIR, a folder, FILE.npz or file.py:factory.", DATA)
-]
+TrustPickle = Annotated[bool, _option("--trust-pickle", "Let the checkpoint run its own code while loading.", MODEL)]
+Data = Annotated[str | None, _option("--data", "digits, cifar10:DIR, a folder, FILE.npz or file.py:factory.", DATA)]
 RequiredData = Annotated[str, _option("--data", "digits, cifar10:DIR, a folder, FILE.npz or file.py:factory.", DATA)]
 ExpectAccuracy = Annotated[
     float | None,
@@ -133,6 +129,9 @@ UnsafeAccept = Annotated[
 Because = Annotated[list[str] | None, _option("--because", "Why, once for each --unsafe-accept.", RUN, metavar="TEXT")]
 Device = Annotated[str, _option("--device", "auto, cpu or cuda[:i].", RUN)]
 Seed = Annotated[int, _option("--seed", "Same seed, same answer.", RUN, min=0)]
+RecheckSeed = Annotated[
+    int | None, _option("--seed", "Of --recheck; by default one that nobody could foresee.", RUN, min=0)
+]
 BatchSize = Annotated[int, _option("--batch-size", "Images in flight; never changes a result.", RUN, min=1)]
 Output = Annotated[Path | None, _option("--output", "Where to write.", RUN, short=("-o",))]
 Force = Annotated[bool, _option("--force", "Overwrite what differs.", RUN)]

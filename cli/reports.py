@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from compressor.bundle import open_bundle
-from compressor.bundle.names import VERDICT
+from compressor.bundle.names import CONTROL, VERDICT
 from compressor.errors import EvidenceError, OptionError
 from compressor.gate.evidence import read_evidence
 from compressor.gate.verdict import Verdict
@@ -21,7 +21,6 @@ from compressor.report import (
 )
 
 ENDINGS = {"text": "txt", "markdown": "md", "html": "html", "junit": "xml", "attestation": "json"}
-CONTROL = "control.json"
 
 
 def summary_at(paths: Sequence[Path]) -> Summary:

@@ -28,9 +28,7 @@ class Setting:
     """The file it stands in."""
 
 
-def settings_for(
-    command: str, options: Mapping[str, Collection[str]], config: Path | None
-) -> dict[str, Setting]:
+def settings_for(command: str, options: Mapping[str, Collection[str]], config: Path | None) -> dict[str, Setting]:
     """Collect what files say about one command.
 
     Args:
@@ -101,4 +99,6 @@ def _check_command(path: Path, key: str, commands: Collection[str]) -> None:
     if key not in commands:
         close = difflib.get_close_matches(key, commands, n=1)
         hint = f"; did you mean [{close[0]}]?" if close else ""
-        raise OptionError(f"{path} has a table [{key}], but there is no such command{hint}", advice="see compress --help")
+        raise OptionError(
+            f"{path} has a table [{key}], but there is no such command{hint}", advice="see compress --help"
+        )

@@ -7,9 +7,9 @@ from compressor.certify.certificate import Certificate
 from compressor.data import Data
 from compressor.estimate import Estimate
 from compressor.finetune import History, Recipe
-from compressor.steps import Shipped, Shrunk
 from compressor.prune import Plan
 from compressor.records import to_plain
+from compressor.steps import Shipped, Shrunk
 
 
 def plan_text(plan: Plan) -> str:
@@ -93,10 +93,7 @@ def latency_text(latency: Latency, path: Path) -> str:
     if latency.against is not None:
         low, high = latency.against.ratio_interval
         ratio = latency.against.ratio_p50
-        if low <= 1 <= high:
-            word = "no difference shown"
-        else:
-            word = "faster" if ratio < 1 else "slower"
+        word = "no difference shown" if low <= 1 <= high else "faster" if ratio < 1 else "slower"
         lines += ["against:", *(_latency_row(row) for row in latency.against.rows)]
         lines.append(f"ratio of medians {ratio:.3f} [{low:.3f}, {high:.3f}]: {word}")
     if latency.noisy:
@@ -120,4 +117,10 @@ def estimate_text(estimate: Estimate) -> str:
 
 
 def _duration(seconds: float) -> str:
-    return f"{seconds / 3600:.1f} h" if seconds > 5400 else f"{seconds / 60:.1f} min" if seconds > 90 else f"{seconds:.0f} s"
+    return (
+        f"{seconds / 3600:.1f} h"
+        if seconds > 5400
+        else f"{seconds / 60:.1f} min"
+        if seconds > 90
+        else f"{seconds:.0f} s"
+    )

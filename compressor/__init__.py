@@ -17,7 +17,9 @@ The route, in the order of the code:
 the gate runs on machines that have no torch.
 """
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 _HOMES = {
@@ -53,3 +55,14 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'compressor' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
+
+
+class _Face(ModuleType):
+    """Some verbs are called like the package they live in; importing that package must not hide the verb."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Face

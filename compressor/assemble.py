@@ -6,7 +6,9 @@ import numpy as np
 from torch import nn
 
 from compressor.bench.record import Latency
-from compressor.bundle import Adversarial, names, replay_bytes, replay_script
+from compressor.bundle import names
+from compressor.bundle.replay_images import Adversarial, replay_bytes
+from compressor.bundle.replay_script import replay_script
 from compressor.certify.certificate import Certificate
 from compressor.certify.outcomes import Outcomes
 from compressor.data import ImageSet
@@ -31,8 +33,6 @@ from compressor.report import (
 )
 from compressor.runtime.session import open_session
 
-CONTROL = "control.json"
-"""The control's own certificate, kind `torch`: what fine-tuning alone did."""
 NUM_PROBES = 16
 
 
@@ -100,7 +100,7 @@ def bundle_files(records: Records, summary: Summary) -> dict[str, bytes]:
         names.PARITY: dump(records.parity),
         names.CERTIFICATE: dump(records.certificate),
         names.OUTCOMES: records.outcomes.to_bytes(),
-        CONTROL: dump(records.control) if records.control else None,
+        names.CONTROL: dump(records.control) if records.control else None,
         names.POLICY: records.policy,
         names.VERDICT: dump(records.verdict),
         names.LABELS: "".join(f"{label}\n" for label in labels).encode(),

@@ -12,9 +12,9 @@ from compressor.data import Data
 from compressor.evaluate import chunk_size
 from compressor.gate.policy import read_policy, threats_of
 from compressor.load import Checkpoint
+from compressor.progress import SILENT, Progress
 from compressor.steps import fit, open_model
 from compressor.task import Proof, Task
-from compressor.progress import SILENT, Progress
 
 WORST_CASE_STEPS = {"quick": 25, "standard": 150, "full": 4000}
 """Forward and backward passes per image that survives everything. An upper guess: broken images cost far less."""

@@ -40,8 +40,8 @@ def write_whole(path: Path, content: bytes) -> None:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(aside, 0o644)
-            os.replace(aside, path)
+            Path(aside).chmod(0o644)
+            Path(aside).replace(path)
         except BaseException:
             Path(aside).unlink(missing_ok=True)
             raise

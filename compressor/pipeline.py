@@ -1,6 +1,6 @@
 """The route, top to bottom, as one call.
 
-    load -> plan -> slim -> fine-tune -> export -> parity -> certify -> bench -> judge -> bundle -> report
+load -> plan -> slim -> fine-tune -> export -> parity -> certify -> bench -> judge -> bundle -> report
 """
 
 import re
@@ -66,9 +66,7 @@ def release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT
     if task.control and shrunk.history is not None:
         control, _ = tune(dense, data, task.recipe, teacher=dense, place=place, progress=progress)
 
-    ship_it = partial(
-        ship, images=data.test, opset=task.opset, export_batch=task.export_batch, progress=progress
-    )
+    ship_it = partial(ship, images=data.test, opset=task.opset, export_batch=task.export_batch, progress=progress)
     shipped, dense_shipped = ship_it(shrunk.checkpoint), ship_it(dense)
     proof = Proof(
         threats=threats_of(policy),
@@ -84,9 +82,7 @@ def release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT
         measure(shipped.onnx, against=dense_shipped.onnx, timing=each, progress=progress) for each in timings
     )
 
-    evidence = evidence_of(
-        certificate=certificate, parity=shipped.parity, latency=latency, model=shipped.onnx
-    )
+    evidence = evidence_of(certificate=certificate, parity=shipped.parity, latency=latency, model=shipped.onnx)
     verdict = judge(policy, evidence, now=now(), accept=task.accept)
 
     dense_cost = count_cost(dense.model, dense.input_shape)

@@ -42,11 +42,12 @@ class Silent:
     """Nobody listens."""
 
     @contextmanager
-    def stage(self, name: str, *, total: int | None = None, unit: str = "") -> Iterator[Step]:
+    def stage(self, name: str, *, total: int | None = None, unit: str = "") -> Iterator[Step]:  # noqa: ARG002
+        """Show nothing."""
         yield _SilentStep()
 
     def say(self, message: str) -> None:
-        pass
+        """Say nothing."""
 
 
 SILENT = Silent()

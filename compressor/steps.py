@@ -75,7 +75,7 @@ def fit(
 ) -> tuple[Checkpoint, Data]:
     """Open the data of a loaded checkpoint, and take from it what the file does not say.
 
-    The model as delivered must answer better than chance; a checkpoint that was pruned or tuned here was checked before.
+    The model as delivered must answer better than chance; one that was pruned or tuned here was checked before.
 
     Raises:
         LoadError: the checkpoint has no preprocessing.
@@ -166,9 +166,7 @@ def tune(
     """Fine-tune on the train role and keep the best epoch by the select role."""
     folder = place.state("finetune")
     state = folder / f"{checkpoint.sha256[:16]}.pt" if folder else None
-    return finetune(
-        checkpoint, data, recipe, teacher=teacher, device=place.device, state=state, progress=progress
-    )
+    return finetune(checkpoint, data, recipe, teacher=teacher, device=place.device, state=state, progress=progress)
 
 
 def ship(
@@ -263,9 +261,7 @@ def measure(
     )
 
 
-def write_export(
-    exports: Path, name: str, checkpoint: Checkpoint, shipped: Shipped, *, force: bool = False
-) -> Path:
+def write_export(exports: Path, name: str, checkpoint: Checkpoint, shipped: Shipped, *, force: bool = False) -> Path:
     """Write what was exported as a folder of its own; nothing in it is certified.
 
     Raises:

@@ -73,6 +73,8 @@ def onnx_file(path: Path) -> Path | None:
     """
     if path.is_dir():
         if not (path / MODEL).is_file():
-            raise BundleError(f"{path} is a folder without {MODEL}", advice="name a bundle, an .onnx file or a checkpoint")
+            raise BundleError(
+                f"{path} is a folder without {MODEL}", advice="name a bundle, an .onnx file or a checkpoint"
+            )
         return path / MODEL
     return path if path.suffix == ".onnx" and path.is_file() else None

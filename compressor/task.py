@@ -76,7 +76,7 @@ class Task:
     policy: Path
     """What is demanded; its threats are the ones measured."""
     cut: Cut
-    recipe: Recipe = Recipe()
+    recipe: Recipe = field(default_factory=Recipe)
     control: bool = False
     """Tune the dense model by the same recipe too: without it, no change is the pruning's."""
     battery: str | None = None

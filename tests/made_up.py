@@ -1,4 +1,4 @@
-"""Made-up records for the tests of gate and report: a small ten-class model, dense and slim, with honest-looking figures."""
+"""Made-up records for the tests of gate and report: a small ten-class model, dense and slim."""
 
 from dataclasses import replace
 from typing import Any
@@ -79,7 +79,9 @@ def paired(epsilon: str = "2/255", **changes: Any) -> PairedResult:
     return replace(made, **changes)
 
 
-def classes(recalls: tuple[float, ...] = (0.9, 0.86, 0.78, 0.7, 0.84, 0.8, 0.9, 0.88, 0.93, 0.92)) -> tuple[ClassResult, ...]:
+def classes(
+    recalls: tuple[float, ...] = (0.9, 0.86, 0.78, 0.7, 0.84, 0.8, 0.9, 0.88, 0.93, 0.92),
+) -> tuple[ClassResult, ...]:
     """Return ten classes of 100 images."""
     names = ("plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "<b>truck</b>")
     return tuple(

@@ -120,4 +120,6 @@ def test_the_library_is_silent() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call):
                 name = ast.unparse(node.func)
-                assert name not in {"print", "exit", "quit", "sys.exit", "os._exit"}, f"{path}:{node.lineno} calls {name}"
+                assert name not in {"print", "exit", "quit", "sys.exit", "os._exit"}, (
+                    f"{path}:{node.lineno} calls {name}"
+                )

@@ -57,9 +57,7 @@ def run(
     if dry_run:
         num_models = 1 if dense is None else 2
         show(
-            texts.estimate_text(
-                estimate_certify(twin, images, proof=proof, num_models=num_models, device=place.device)
-            )
+            texts.estimate_text(estimate_certify(twin, images, proof=proof, num_models=num_models, device=place.device))
         )
         return 0
     certificate, outcomes = steps.prove(

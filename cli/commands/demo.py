@@ -32,5 +32,7 @@ def run(
     show(verdicts.released_text(done.released.summary, verdict, done.released.bundle))
     show("\nThe same evidence, judged by a stricter policy:\n")
     show(verdicts.as_text(done.strict, "text"))
-    show(f"exit code of compress gate with that policy: {verdicts.exit_code(done.strict)}")
+    show(
+        f"exit code {verdicts.exit_code(done.strict)}: compress gate {done.released.bundle} --policy {done.strict.policy.source}"
+    )
     return verdicts.exit_code(verdict)

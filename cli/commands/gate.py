@@ -11,11 +11,14 @@ from cli.screen import show
 EXAMPLE = "Example: compress gate exports/resnet18-1a2b3c4d --policy policy.toml --format junit -o gate.xml"
 
 Evidence = Annotated[
-    list[Path] | None, typer.Argument(metavar="EVIDENCE...", help="certificate.json, parity.json, latency.json, bundles.")
+    list[Path] | None,
+    typer.Argument(metavar="EVIDENCE...", help="certificate.json, parity.json, latency.json, bundles."),
 ]
 Format = Annotated[str, typer.Option("--format", help="text, json, markdown or junit.")]
 Init = Annotated[bool, typer.Option("--init", help="Write a commented starter policy from measured evidence.")]
-Explain = Annotated[str | None, typer.Option("--explain", metavar="ID", help="What a condition means and what fixes it.")]
+Explain = Annotated[
+    str | None, typer.Option("--explain", metavar="ID", help="What a condition means and what fixes it.")
+]
 Previous = Annotated[Path | None, typer.Option("--previous", metavar="BUNDLE", help="Show the change since this one.")]
 
 
@@ -52,8 +55,8 @@ def run(
         return 0
     if not evidence:
         raise OptionError("no evidence was named", advice="compress gate BUNDLE --policy policy.toml")
-    found = read_evidence(evidence)
     if init:
+        found = read_evidence(evidence)
         text = starter_policy(found.certificate, next(iter(found.latency), None))
         path = outputs.destination(output, "policy.toml", (".toml",))
         outputs.write_output(path, text.encode(), force=force)
@@ -61,7 +64,8 @@ def run(
         return 0
     if policy is None:
         raise OptionError("no policy was named", advice="give --policy policy.toml, or write one with --init")
-    verdict = judge(read_policy(policy), found, now=now(), accept=parse_accept(unsafe_accept, because))
+    demanded = read_policy(policy)
+    verdict = judge(demanded, read_evidence(evidence), now=now(), accept=parse_accept(unsafe_accept, because))
     text = verdicts.as_text(verdict, "json" if json else format_, since=previous)
     if output is not None:
         form = "json" if json else format_

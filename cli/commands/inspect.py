@@ -24,8 +24,8 @@ def run(
     debug: options.Debug = False,
 ) -> None:
     """Say what a checkpoint is: architecture, cost, blocks, and what can be pruned."""
-    from cli.outputs import as_json
     from cli.choices import source_of
+    from cli.outputs import as_json
     from compressor.describe import describe
     from compressor.load import load
 

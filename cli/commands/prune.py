@@ -57,7 +57,11 @@ def run(
     from compressor.records import dump
 
     screen = Screen(quiet=quiet, time_limit=time_limit)
-    cut, recipe, place = choices.cut_of(context.params), choices.recipe_of(context.params), choices.place_of(context.params)
+    cut, recipe, place = (
+        choices.cut_of(context.params),
+        choices.recipe_of(context.params),
+        choices.place_of(context.params),
+    )
     name = "plan.json" if plan_only else f"{checkpoint.stem}-slim.safetensors"
     path = outputs.destination(output, name, (".json",) if plan_only else (".safetensors", ".pt"))
     dense, images = steps.open_model(checkpoint, progress=screen, **choices.source_of(context.params)), None

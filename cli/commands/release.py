@@ -74,5 +74,9 @@ def run(
         show(texts.estimate_text(estimate_release(checkpoint, task, progress=screen)))
         return 0
     released = release(checkpoint, task, progress=screen)
-    show(outputs.as_json("release", bundle=released.bundle, verdict=released.verdict) if json else verdicts.released_text(released.summary, released.verdict, released.bundle))
+    show(
+        outputs.as_json("release", bundle=released.bundle, verdict=released.verdict)
+        if json
+        else verdicts.released_text(released.summary, released.verdict, released.bundle)
+    )
     return verdicts.exit_code(released.verdict)

@@ -24,6 +24,9 @@ def run(
     expect_digest: ExpectDigest = None,
     data: options.Data = None,
     recheck: Recheck = 0,
+    arch: options.Arch = None,
+    device: options.Device = "auto",
+    seed: options.RecheckSeed = None,
     json: options.Json = False,
     config: options.Config = None,
     time_limit: options.TimeLimit = None,
@@ -32,10 +35,21 @@ def run(
 ) -> int:
     """Check every claim of a bundle: recomputed, consistent or not checked. A contradiction: exit 3."""
     from cli import outputs, verdicts
+    from compressor.runtime.device import resolve_device
     from compressor.verify import verify
 
     screen = Screen(quiet=quiet, time_limit=time_limit)
-    report = verify(bundle, policy=policy, expect_digest=expect_digest, data=data, recheck=recheck, progress=screen)
+    report = verify(
+        bundle,
+        policy=policy,
+        expect_digest=expect_digest,
+        data=data,
+        recheck=recheck,
+        arch=arch,
+        seed=seed,
+        device=resolve_device(device),
+        progress=screen,
+    )
     if json:
         show(outputs.as_json("verify", report=report))
     else:

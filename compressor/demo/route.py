@@ -1,12 +1,13 @@
 """Train a small network, release it, and judge the same evidence by a stricter policy."""
 
 from dataclasses import dataclass, replace
-from importlib.resources import as_file, files
+from importlib.resources import files
 from pathlib import Path
 
 import torch
 
 from compressor.data import open_data, parse_preprocess
+from compressor.files import write_whole
 from compressor.finetune import Recipe, finetune
 from compressor.gate.evidence import read_evidence
 from compressor.gate.judge import judge
@@ -65,19 +66,20 @@ def demo(*, output: Path, work_dir: Path, seed: int = 0, force: bool = False, pr
     """
     checkpoint = work_dir / "digits.safetensors"
     train_digits(checkpoint, seed=seed, work_dir=work_dir, progress=progress)
-    with as_file(files("compressor.demo") / "policy.toml") as policy:
-        task = Task(
-            data="digits",
-            policy=policy,
-            cut=Cut(ratio=0.5),
-            recipe=replace(TUNING, seed=seed),
-            control=True,
-            output=output,
-            force=force,
-            seed=seed,
-            place=Place(work_dir=work_dir),
-        )
-        released = release(checkpoint, task, progress=progress)
-    with as_file(files("compressor.demo") / "strict.toml") as strict:
-        verdict = judge(read_policy(strict), read_evidence([released.bundle]), now=now())
+    policy, strict = work_dir / "policy.toml", work_dir / "strict.toml"
+    for path in (policy, strict):
+        write_whole(path, (files("compressor.demo") / path.name).read_bytes())
+    task = Task(
+        data="digits",
+        policy=policy,
+        cut=Cut(ratio=0.5),
+        recipe=replace(TUNING, seed=seed),
+        control=True,
+        output=output,
+        force=force,
+        seed=seed,
+        place=Place(work_dir=work_dir),
+    )
+    released = release(checkpoint, task, progress=progress)
+    verdict = judge(read_policy(strict), read_evidence([released.bundle]), now=now())
     return Demo(checkpoint=checkpoint, released=released, strict=verdict)

@@ -22,7 +22,7 @@ def _value(command: str, key: str, config: Path | None = None) -> object:
 
 
 def test_later_sources_win() -> None:
-    """pyproject < compress.toml < --config, and a command's own table wins within a file."""
+    """From pyproject.toml over compress.toml to --config; and a command's own table wins within a file."""
     Path("pyproject.toml").write_text("[tool.compress]\nratio = 0.1\narch = 'a'\n")
     assert _value("prune", "ratio") == 0.1
     Path("compress.toml").write_text("ratio = 0.2\n[prune]\nratio = 0.3\n")

@@ -8,10 +8,10 @@ from torch import nn
 
 from compressor.load import build
 
-ORACLES = '''
+ORACLES = """
 from torch import nn
 
-def cifar():
+def cifar10():
     return nn.Sequential(
         nn.Conv2d(3, 16, 4, 2, 1), nn.ReLU(), nn.Conv2d(16, 32, 4, 2, 1), nn.ReLU(),
         nn.Flatten(), nn.Linear(2048, 100), nn.ReLU(), nn.Linear(100, 10),
@@ -34,7 +34,7 @@ def broken():
 
 def not_a_module():
     return 3
-'''
+"""
 
 
 @pytest.fixture

@@ -1,0 +1,126 @@
+"""Does the certificate follow from the outcomes, and the verdict from the evidence?"""
+
+from compressor.bundle.names import CERTIFICATE, CONTROL, MODEL, OUTCOMES, POLICY, VERDICT
+from compressor.certify.certificate import Certificate, digest_of_result
+from compressor.certify.outcomes import contradictions
+from compressor.certify.siege import STANDING
+from compressor.errors import CompressorError
+from compressor.gate.evidence import read_evidence
+from compressor.gate.judge import judge
+from compressor.gate.policy import Policy, read_policy
+from compressor.gate.verdict import Condition, Verdict
+from compressor.records import now, parse, tool_version
+from compressor.types import Decision
+from compressor.verify.opened import Opened
+from compressor.verify.record import Found, Status
+
+SHOWN = 5
+"""Differences named in one sentence."""
+
+EXPORTED_ONLY = "the bundle was only exported: there is none"
+
+
+def check_result(opened: Opened) -> Found:
+    """Compute the digest of the certificate's result again."""
+    if not opened.is_certified:
+        return Status.NOT_CHECKED, EXPORTED_ONLY
+    certificates = {CERTIFICATE: opened.certificate}
+    if CONTROL in opened.bundle.names:
+        certificates[CONTROL] = parse(opened.path(CONTROL).read_bytes(), Certificate, source=CONTROL)
+        if certificates[CONTROL].result.data != opened.certificate.result.data:
+            return Status.CONTRADICTED, f"{CONTROL} is about other images than {CERTIFICATE}"
+    edited = [name for name, each in certificates.items() if each.result_sha256 != digest_of_result(each.result)]
+    if edited:
+        return (
+            Status.CONTRADICTED,
+            f"the result of {' and '.join(edited)} does not have the digest that stands beside it",
+        )
+    return Status.RECOMPUTED, f"the result of {' and '.join(certificates)} has the digest that stands beside it"
+
+
+def check_outcomes(opened: Opened) -> Found:
+    """Compute every number of the certificate again from what became of each image."""
+    if not opened.is_certified:
+        return Status.NOT_CHECKED, EXPORTED_ONLY
+    outcomes = opened.outcomes
+    wrong = [*contradictions(opened.certificate, outcomes)]
+    is_wrong = outcomes.answers != outcomes.labels
+    wrong += [
+        f"{each.threat}: images that {MODEL} answers wrong are counted as robust"
+        for each in outcomes.threats
+        if (is_wrong & (each.slim == STANDING)).any()
+    ]
+    if wrong:
+        return Status.CONTRADICTED, "; ".join(wrong[:SHOWN])
+    num = opened.certificate.result.data.num_images
+    detail = f"{OUTCOMES} gives the certificate's numbers, image by image ({num:,})"
+    return Status.RECOMPUTED, detail
+
+
+def check_verdict(opened: Opened) -> Found:
+    """Judge again as of the time of the verdict, by the policy in the bundle."""
+    said = opened.bundle.verdict
+    if said is None:
+        return Status.NOT_CHECKED, EXPORTED_ONLY
+    policy = read_policy(opened.path(POLICY))
+    accept = {each.id: each.because for each in said.accepted}
+    evidence = read_evidence([opened.bundle.folder])
+    found = judge(policy, evidence, now=said.created, accept=accept)
+    wrong = []
+    if said.policy.sha256 != policy.policy_sha256:
+        wrong.append(f"{VERDICT} was reached by another policy than {POLICY}")
+    if missing := sorted(set(found.evidence) ^ set(said.evidence)):
+        wrong.append(f"{VERDICT} was reached on other records ({', '.join(each[:12] for each in missing)})")
+    if said.decision != found.decision:
+        wrong.append(f"{VERDICT} says {said.decision}, judging again says {found.decision}")
+    if said.tool_version == tool_version():
+        wrong += [f"{each} comes out otherwise" for each in _different(said, found)]
+    if wrong:
+        return Status.CONTRADICTED, "; ".join(wrong)
+    accepted = f", with {', '.join(accept)} accepted" if accept else ""
+    detail = f"judged again by the bundle's own policy as of {said.created}: {found.decision}{accepted}"
+    return Status.RECOMPUTED, detail
+
+
+def check_policy(policy: Policy, opened: Opened) -> Found:
+    """Judge the evidence by the verifier's own policy. Not met means that the bundle does not hold for them."""
+    found = _judged_by(policy, opened)
+    blocking = [each for each in found.conditions if each.decision is not Decision.PASSED]
+    reasons = "".join(f"; {each.id}: {each.reason}" for each in blocking)
+    detail = f"by {policy.source}, as of {found.created}: {found.decision}{reasons}"
+    return Status.RECOMPUTED if found.decision is Decision.PASSED else Status.CONTRADICTED, detail
+
+
+def decision_by(policy: Policy | None, opened: Opened) -> Decision | None:
+    """Return what the evidence comes to under the verifier's own policy; None without one, or without evidence."""
+    if policy is None:
+        return None
+    try:
+        return _judged_by(policy, opened).decision
+    except CompressorError:
+        return None
+
+
+def own_decision(opened: Opened) -> Decision | None:
+    """Return the bundle's own verdict; None where there is none, or none that can be read."""
+    try:
+        verdict = opened.bundle.verdict
+    except CompressorError:
+        return None
+    return None if verdict is None else verdict.decision
+
+
+def _judged_by(policy: Policy, opened: Opened) -> Verdict:
+    """Judge as of the time of the verdict; what the maker of the bundle accepted is not accepted here."""
+    said = opened.bundle.verdict
+    return judge(policy, read_evidence([opened.bundle.folder]), now=said.created if said else now())
+
+
+def _different(said: Verdict, found: Verdict) -> list[str]:
+    """Return the ids of conditions that differ in anything but their words."""
+    before, after = ({each.id: _facts(each) for each in verdict.conditions} for verdict in (said, found))
+    return sorted(each for each in before.keys() | after.keys() if before.get(each) != after.get(each))
+
+
+def _facts(condition: Condition) -> tuple[object, ...]:
+    return condition.demanded, condition.found, condition.interval, condition.decision

@@ -1,0 +1,165 @@
+"""Is the ONNX file the slim checkpoint, and does it answer as was stored?"""
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from compressor.bundle.names import CHECKPOINT, MODEL, PLAN, REPLAY
+from compressor.bundle.replay_images import as_input
+from compressor.evaluate import logits_of
+from compressor.export.onnx import export_onnx
+from compressor.export.parity import MAX_REL
+from compressor.files import sha256_of_bytes, sha256_of_file
+from compressor.load.checkpoint import sha256_of_weights
+from compressor.prune import Plan, count_cost
+from compressor.records import parse
+from compressor.runtime.session import Session, open_session
+from compressor.types import Decision
+from compressor.verify.opened import Opened
+from compressor.verify.record import Found, Status
+
+MADE_BY = ("tool_version", "torch_version", "onnx_version", "onnxscript_version")
+"""Notes in the ONNX file: versions that decide its bytes."""
+
+MAX_REL_ROUNDED = 0.02
+"""Like `MAX_REL`, for the same fp16 or int8 file on two processors, which may round otherwise."""
+
+AT_ONCE = 64
+"""Images answered at once."""
+
+Images = npt.NDArray[np.float32]
+
+
+def check_checkpoint(opened: Opened) -> Found:
+    """Load the slim checkpoint strictly, and compare it with what the ONNX file and the certificate say of it."""
+    checkpoint, session = opened.checkpoint, opened.session
+    digests = {sha256_of_file(opened.path(CHECKPOINT)), sha256_of_weights(checkpoint.model.state_dict())}
+    wrong = []
+    if session.metadata.get("checkpoint_sha256") not in digests:
+        wrong.append(f"{MODEL} names another checkpoint, {session.metadata.get('checkpoint_sha256')}")
+    if session.num_classes not in (None, checkpoint.num_classes):
+        wrong.append(f"{MODEL} has {session.num_classes} classes, the checkpoint {checkpoint.num_classes}")
+    if opened.is_certified:
+        facts = opened.certificate.result.model
+        cost = count_cost(checkpoint.model, checkpoint.input_shape)
+        said = (facts.architecture, facts.params, facts.macs)
+        found = (checkpoint.architecture, cost.params, cost.macs)
+        if facts.sha256 not in digests:
+            wrong.append(f"the certificate names another checkpoint, {facts.sha256}")
+        if said != found:
+            wrong.append(f"the certificate says {said} of architecture, parameters and MACs, found were {found}")
+    if wrong:
+        return Status.CONTRADICTED, "; ".join(wrong)
+    who = f"{MODEL} and the certificate name it" if opened.is_certified else f"{MODEL} names it"
+    detail = f"{CHECKPOINT} loads strictly as {checkpoint.architecture}; {who}"
+    return Status.RECOMPUTED, detail
+
+
+def check_plan(opened: Opened) -> Found:
+    """Count the slim checkpoint, and compare it with what the plan says is left."""
+    if PLAN not in opened.bundle.names:
+        return Status.NOT_CHECKED, f"there is no {PLAN}: nothing was pruned here"
+    said = parse(opened.path(PLAN).read_bytes(), Plan, source=PLAN).after
+    found = count_cost(opened.checkpoint.model, opened.checkpoint.input_shape)
+    if said != found:
+        return Status.CONTRADICTED, f"{PLAN} leaves {said}, the checkpoint has {found}"
+    detail = f"{found.filters:,} filters, {found.params:,} parameters and {found.macs:,} MACs, as {PLAN} says"
+    return Status.RECOMPUTED, detail
+
+
+def check_export(opened: Opened) -> Found:
+    """Export the slim checkpoint again and compare: bytes with equal versions, otherwise answers."""
+    notes = opened.session.metadata
+    if not _is_float(opened.session):
+        detail = f"the file is {notes.get('precision')}: a float32 export cannot be compared with it"
+        return Status.NOT_CHECKED, detail
+    fresh = export_onnx(
+        opened.checkpoint,
+        opset=int(notes["opset"]),
+        export_batch=notes["batch"],
+        checkpoint_sha256=notes["checkpoint_sha256"],
+    )
+    if sha256_of_bytes(fresh) == opened.model_sha256:
+        detail = f"a fresh export of {CHECKPOINT} gives {MODEL}, byte for byte"
+        return Status.RECOMPUTED, detail
+    session = open_session(fresh)
+    others = [key for key in MADE_BY if notes.get(key) != session.metadata[key]]
+    if not others:
+        detail = f"a fresh export of {CHECKPOINT} with the same versions gives other bytes than {MODEL}"
+        return Status.CONTRADICTED, detail
+    named = ", ".join(f"{key} {notes.get(key)} there, {session.metadata[key]} here" for key in others)
+    if REPLAY not in opened.bundle.names:
+        detail = f"bytes cannot be compared ({named}), and there is no {REPLAY} to compare answers on"
+        return Status.NOT_CHECKED, detail
+    images = _images(opened)
+    fault, words = compare(answered(session, images), answered(opened.session, images), limit=MAX_REL)
+    status = Status.CONTRADICTED if fault else Status.CONSISTENT
+    detail = f"a fresh export and {MODEL}: {words}; bytes cannot be compared ({named})"
+    return status, detail
+
+
+def check_twin(opened: Opened) -> Found:
+    """Compare torch with the ONNX file on the stored images, real and adversarial ones."""
+    parity = opened.bundle.parity
+    if parity is not None and parity.decision != Decision.PASSED:
+        detail = f"the parity record itself says {parity.decision}"
+        return Status.CONTRADICTED, detail
+    if not _is_float(opened.session):
+        detail = "the file rounds otherwise than torch; its certificate is about the file as it rounds"
+        return Status.NOT_CHECKED, detail
+    if REPLAY not in opened.bundle.names:
+        return Status.NOT_CHECKED, f"there is no {REPLAY} to compare answers on"
+    images = _images(opened)
+    classifier = opened.checkpoint.classifier()
+    expected = logits_of(classifier, torch.from_numpy(images), device=torch.device("cpu")).numpy()
+    fault, words = compare(expected, answered(opened.session, images), limit=MAX_REL)
+    status = Status.CONTRADICTED if fault else Status.RECOMPUTED
+    return status, f"torch and {MODEL}, real and adversarial images: {words}"
+
+
+def check_replay(opened: Opened) -> Found:
+    """Answer the stored images again and compare with the stored logits."""
+    if REPLAY not in opened.bundle.names:
+        return Status.NOT_CHECKED, f"there is no {REPLAY}"
+    stored = opened.replay
+    expected = np.concatenate([stored.probe_logits, stored.adversarial_logits])
+    limit = rounding_limit(opened.session)
+    fault, words = compare(expected, answered(opened.session, _images(opened)), limit=limit)
+    num = f"{len(stored.probe_logits)} probe and {len(stored.adversarial_logits)} adversarial images"
+    status = Status.CONTRADICTED if fault else Status.RECOMPUTED
+    return status, f"stored and fresh answers of {MODEL}, {num}: {words}"
+
+
+def rounding_limit(session: Session) -> float:
+    """Return how far the same file may differ on another processor, as a share of the largest logit."""
+    return MAX_REL if _is_float(session) else MAX_REL_ROUNDED
+
+
+def _is_float(session: Session) -> bool:
+    return session.metadata.get("precision", "fp32") == "fp32"
+
+
+def _images(opened: Opened) -> Images:
+    """Return the stored images (n, C, H, W) float32 in [0, 1], probes first."""
+    stored = opened.replay
+    return np.concatenate([as_input(stored.probe_images), as_input(stored.adversarial_images)]).astype(np.float32)
+
+
+def answered(session: Session, images: Images) -> npt.NDArray[np.float32]:
+    """Return the logits (N, K) of the ONNX file for images (N, C, H, W) float32 in [0, 1], N >= 1."""
+    parts = [session.run(images[start : start + AT_ONCE]) for start in range(0, len(images), AT_ONCE)]
+    return np.concatenate(parts)
+
+
+def compare(expected: npt.NDArray[np.float32], found: npt.NDArray[np.float32], *, limit: float) -> tuple[bool, str]:
+    """Say whether two sets of logits differ by more than rounding, and by how much.
+
+    Within `limit` of the largest logit, answers can differ only where the two largest logits are a tie.
+    """
+    if expected.shape != found.shape:
+        return True, f"{found.shape} logits instead of {expected.shape}"
+    largest = float(np.abs(expected).max())
+    relative = float(np.abs(expected.astype(np.float64) - found).max()) / max(largest, 1e-30)
+    num = int((expected.argmax(axis=1) != found.argmax(axis=1)).sum())
+    words = f"{relative:.1e} of the largest logit apart, {num} of {len(found)} answers differ"
+    return not relative <= limit, words

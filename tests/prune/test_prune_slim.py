@@ -1,0 +1,231 @@
+"""Cutting: the slim model answers as the dense one with the same channels masked, and nothing else changed."""
+
+import copy
+import dataclasses
+
+import prune_nets as nets
+import pytest
+import torch
+import torchvision
+from torch import nn
+
+from compressor.errors import PruneError
+from compressor.load.checkpoint import Checkpoint, sha256_of_weights
+from compressor.load.cifar_resnet import CifarResNet
+from compressor.prune import plan, slim, trace_coupling
+from compressor.prune.plan_record import Plan
+from compressor.prune.slim import masked
+from compressor.records import dump, parse
+from compressor.types import Structure
+
+SMALL = (3, 8, 8)
+
+
+def check_against_mask(model: nn.Module, shape: tuple[int, int, int], ratio: float = 0.4) -> None:
+    """The oracle: in float64, slim and masked dense answers are equal to 1e-5 relative."""
+    checkpoint = nets.in_memory(model, shape)
+    chosen = plan(checkpoint, ratio=ratio, criterion="random")
+    made = slim(checkpoint, chosen)
+    dense = copy.deepcopy(model).double().eval()
+    images = torch.rand(3, *shape, dtype=torch.float64)
+    expected = masked(dense, trace_coupling(dense, shape), chosen.leaving()).eval()(images)
+    found = made.model.double()(images)
+    assert (found - expected).abs().max() <= 1e-5 * expected.abs().max()
+    assert (found - dense(images)).abs().max() > 1e-3 * expected.abs().max()
+
+
+@pytest.mark.parametrize(
+    "model",
+    [nets.Chain, nets.Residual, nets.Concat, nets.Grouped, nets.Shuffle, nets.LambdaShortcut, nets.Shared, nets.Sorted],
+)
+def test_slim_equals_masked(model):
+    """Every trait, on a small network."""
+    check_against_mask(model(), SMALL)
+
+
+@pytest.mark.parametrize("depth", [8, 20])
+def test_slim_equals_masked_on_cifar_resnets(depth):
+    """Zero-padded shortcuts included."""
+    check_against_mask(CifarResNet(depth), (3, 32, 32))
+
+
+def test_slim_equals_masked_on_resnet18():
+    """A network people use, in the fast suite."""
+    check_against_mask(torchvision.models.resnet18(num_classes=10), (3, 64, 64))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "side"),
+    [
+        ("vgg11_bn", 64),
+        ("mobilenet_v2", 64),
+        ("densenet121", 64),
+        ("resnet50", 64),
+        ("resnext50_32x4d", 64),
+        ("regnet_y_400mf", 64),
+        ("efficientnet_b0", 64),
+        ("shufflenet_v2_x1_0", 64),
+        ("squeezenet1_1", 64),
+        ("googlenet", 64),
+        ("alexnet", 96),
+    ],
+)
+def test_slim_equals_masked_on_larger_networks(name, side):
+    """Networks people use."""
+    heads = {"init_weights": True} if name == "googlenet" else {}
+    check_against_mask(torchvision.models.get_model(name, weights=None, num_classes=10, **heads), (3, side, side))
+
+
+def test_a_transformer_is_narrowed_between_its_layers():
+    """Attention keeps its width, the layers between lose theirs; token, positions and norms still fit."""
+    checkpoint = nets.in_memory(nets.Tokens(), SMALL)
+    chosen = plan(checkpoint, ratio=0.5)
+    made = slim(checkpoint, chosen)
+    assert chosen.leaving().keys() == {"up"}
+    assert made.model.up.out_features == 8
+    images = torch.rand(2, *SMALL)
+    expected = masked(checkpoint.model, trace_coupling(checkpoint.model, SMALL), chosen.leaving())(images)
+    assert torch.allclose(made.model(images), expected, atol=1e-5)
+
+
+def test_the_dense_model_is_not_touched():
+    """Weights, mode and identity of the dense model stay."""
+    checkpoint = nets.in_memory(CifarResNet(8), (3, 32, 32))
+    before = sha256_of_weights(checkpoint.model.state_dict())
+    made = slim(checkpoint, plan(checkpoint, ratio=0.5))
+    made.model.conv1.weight.data.zero_()
+    made.model.bn1.running_mean.zero_()
+    assert sha256_of_weights(checkpoint.model.state_dict()) == before
+    assert made.model is not checkpoint.model
+
+
+def test_integers_of_the_modules_follow():
+    """Widths, groups and the shortcut's zeros are what the tensors are."""
+    checkpoint = nets.in_memory(nets.Grouped(), SMALL)
+    made = slim(checkpoint, plan(checkpoint, ratio=0.5)).model
+    assert (made.stem.out_channels, made.grouped.in_channels, made.grouped.groups) == (4, 4, 2)
+    assert (made.grouped.out_channels, made.depthwise.groups, made.linear.in_features) == (8, 8, 8)
+    resnet = nets.in_memory(CifarResNet(8), (3, 32, 32))
+    cut = slim(resnet, plan(resnet, ratio=0.5)).model
+    shortcut = cut.layer2[0].shortcut
+    stream = cut.bn1.num_features
+    assert stream + shortcut.before + shortcut.after == cut.layer2[0].conv2.out_channels == 16
+
+
+def test_a_slim_model_trains():
+    """All parameters are leaves with gradients, in train mode, at an odd batch size (facts, trap 9)."""
+    made = slim(*_planned(CifarResNet(8), (3, 32, 32))).model.train()
+    made(torch.rand(3, 3, 32, 32)).sum().backward()
+    assert all(parameter.is_leaf and parameter.grad is not None for parameter in made.parameters())
+
+
+def test_frozen_parameters_are_cut_and_stay_frozen():
+    """torch-pruning passes frozen parts over in silence (facts, trap 1); here they are cut like any other."""
+    model = CifarResNet(8).requires_grad_(requires_grad=False)
+    made = slim(*_planned(model, (3, 32, 32))).model
+    assert made.conv1.out_channels == 8
+    assert not any(parameter.requires_grad for parameter in made.parameters())
+
+
+def test_history_and_parents_are_told():
+    """The checkpoint says what was done, out of what, and has a digest of its own."""
+    checkpoint, chosen = _planned(CifarResNet(8), (3, 32, 32))
+    made = slim(checkpoint, chosen)
+    assert made.parents == (checkpoint.sha256,)
+    assert made.sha256 == sha256_of_weights(made.model.state_dict()) != checkpoint.sha256
+    assert "pruned 120 of 250 filters (l1) at ratio 0.5" in made.history[-1]
+
+
+def test_slimming_twice():
+    """A slim model can be planned and cut again."""
+    once = slim(*_planned(CifarResNet(8), (3, 32, 32)))
+    twice = slim(once, plan(once, ratio=0.5))
+    assert twice.model.conv1.out_channels == 4
+    assert len(twice.history) == 2
+
+
+def test_the_same_plan_cuts_the_same_model():
+    """A plan that went through its file cuts to the same bytes."""
+    checkpoint, chosen = _planned(CifarResNet(8), (3, 32, 32))
+    again = parse(dump(chosen), Plan, source="plan.json")
+    assert again == chosen
+    assert slim(checkpoint, again).sha256 == slim(checkpoint, chosen).sha256
+
+
+def _planned(model: nn.Module, shape: tuple[int, int, int]) -> tuple[Checkpoint, Plan]:
+    checkpoint = nets.in_memory(model, shape)
+    return checkpoint, plan(checkpoint, ratio=0.5)
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "words"),
+    [
+        (lambda: CifarResNet(8, width=8), (3, 32, 32), "16 units in the plan and 8"),
+        (nets.Chain, (3, 32, 32), "16 units in the plan and 8"),
+        (lambda: CifarResNet(8), (3, 16, 16), "made for input"),
+    ],
+)
+def test_a_plan_for_another_model_is_refused(model, shape, words):
+    """The first thing that does not fit is named."""
+    _, chosen = _planned(CifarResNet(8), (3, 32, 32))
+    if model is nets.Chain:
+        net = nets.Chain()
+        net.linear = nn.Linear(12 * 256, 10)
+    else:
+        net = model()
+    with pytest.raises(PruneError, match=words):
+        slim(nets.in_memory(net, shape), chosen)
+
+
+def test_a_plan_that_removes_everything_is_refused():
+    """A file written by hand cannot empty a layer, or name units that do not exist."""
+    checkpoint, chosen = _planned(CifarResNet(8), (3, 32, 32))
+    for removed, words in ((tuple(range(16)), "all units"), ((99,), "no unit 99")):
+        groups = (dataclasses.replace(chosen.groups[0], removed=removed), *chosen.groups[1:])
+        with pytest.raises(PruneError, match=words):
+            slim(checkpoint, dataclasses.replace(chosen, groups=groups))
+
+
+def test_a_plan_with_a_wrong_prediction_is_refused():
+    """What is counted must be what the plan said."""
+    checkpoint, chosen = _planned(CifarResNet(8), (3, 32, 32))
+    wrong = dataclasses.replace(chosen.after, macs=chosen.after.macs + 1)
+    with pytest.raises(PruneError, match="costs"):
+        slim(checkpoint, dataclasses.replace(chosen, after=wrong))
+
+
+def test_a_block_that_is_not_there_is_refused():
+    """The block is named."""
+    checkpoint, chosen = _planned(CifarResNet(8), (3, 32, 32))
+    with pytest.raises(PruneError, match="'layer9'"):
+        slim(checkpoint, dataclasses.replace(chosen, removed_blocks=("layer9",)))
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize("structure", list(Structure))
+@pytest.mark.parametrize("ratio", [0.3, 0.5, 0.7])
+def test_published_resnet20(trained, structure, ratio):
+    """A real checkpoint, whose shortcut breaks torch-pruning, at three ratios in filters, blocks and both."""
+    _cut_published(trained(20), structure, ratio)
+
+
+@pytest.mark.slow
+@pytest.mark.shared_data
+@pytest.mark.parametrize("structure", list(Structure))
+@pytest.mark.parametrize("ratio", [0.3, 0.5, 0.7])
+def test_published_resnet56(trained, structure, ratio):
+    """The deeper one."""
+    _cut_published(trained(56), structure, ratio)
+
+
+def _cut_published(checkpoint: Checkpoint, structure: Structure, ratio: float) -> None:
+    chosen = plan(checkpoint, ratio=ratio, structure=structure)
+    made = slim(checkpoint, chosen)
+    assert made.model(torch.rand(2, 3, 32, 32)).shape == (2, 10)
+    assert made.removed_blocks == chosen.removed_blocks
+    share = chosen.after.filters / chosen.before.filters
+    if structure is Structure.FILTERS:
+        assert 1 - ratio - 0.07 < share < 1 - ratio + 0.07
+    else:
+        assert chosen.removed_blocks
