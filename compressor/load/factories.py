@@ -64,7 +64,10 @@ def call_factory(place: str, name: str, arguments: Arguments) -> nn.Module:
 def _import_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise LoadError(f"--arch {path}: there is no such file", advice="check the path before the colon")
-    name = f"compress_arch_{sha256_of_bytes(str(path.resolve()).encode())[:12]}"
+    # one module per content, so that two builds give the same classes
+    name = f"compress_arch_{sha256_of_bytes(str(path.resolve()).encode() + path.read_bytes())[:12]}"
+    if name in sys.modules:
+        return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None

@@ -90,7 +90,7 @@ def is_counter(name: str) -> bool:
 
 def shapes_of(model: nn.Module) -> dict[str, Shape]:
     """Return the shape of every entry of the state dict, without counters."""
-    return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items() if not is_counter(name)}
+    return {name: tuple(tensor.shape) for name, tensor in _tensors_of(model).items() if not is_counter(name)}
 
 
 def find_prefix(names: Iterable[str], wanted: Iterable[str]) -> str:
@@ -162,8 +162,7 @@ def load_strictly(model: nn.Module, weights: Weights) -> None:
     Raises:
         LoadError: a tensor is of another kind, or holds values that are not numbers.
     """
-    state = model.state_dict()
-    for name, target in state.items():
+    for name, target in _tensors_of(model).items():
         tensor = weights.get(name)
         if tensor is None:
             continue
@@ -174,15 +173,21 @@ def load_strictly(model: nn.Module, weights: Weights) -> None:
             )
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise LoadError(f"{name} holds infinite values or NaN", advice="give a checkpoint whose training converged")
-    replace_tensors(
-        model, lambda _, __, tensor: torch.empty(tensor.shape, dtype=tensor.dtype) if tensor.is_meta else tensor
-    )
-    complete = {name: weights.get(name, torch.zeros(target.shape, dtype=target.dtype)) for name, target in state.items()}
-    try:
-        model.load_state_dict(complete, strict=True)
-    except RuntimeError as error:
-        first = str(error).strip().splitlines()[-1].strip()
-        raise LoadError(f"the weights do not fit the network: {first}", advice="check --arch") from error
+    replace_tensors(model, lambda _, __, each: torch.empty(each.shape, dtype=each.dtype) if each.is_meta else each)
+    with torch.no_grad():
+        for name, target in _tensors_of(model).items():
+            if name not in weights and not is_counter(name):
+                raise LoadError(f"the weights do not fit the network: the file lacks {name}", advice="check --arch")
+            stored = weights[name] if name in weights else torch.zeros_like(target)
+            if stored.shape != target.shape:
+                shapes = f"{tuple(stored.shape)} in the file, {tuple(target.shape)} in the network"
+                raise LoadError(f"the weights do not fit the network: {name} is {shapes}", advice="check --arch")
+            target.copy_(stored)
+
+
+def _tensors_of(model: nn.Module) -> dict[str, Tensor]:
+    """Return the state dict without what modules add to it that is no tensor."""
+    return {name: value for name, value in model.state_dict().items() if isinstance(value, Tensor)}
 
 
 def replace_tensors(model: nn.Module, change: Callable[[nn.Module, str, Tensor], Tensor]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from compressor.errors import LoadError
 from compressor.load.architectures import torchvision_names
 from compressor.load.checkpoint import Arguments
-from compressor.load.fingerprints import Fingerprint, digest_of_names, digest_of_shapes, resemblance, table
+from compressor.load.fingerprints import digest_of_names, digest_of_shapes, resemblance, table
 from compressor.load.fit import PLAIN_PREFIXES, Shape, Weights, is_counter
 from compressor.load.match import match
 
@@ -86,8 +86,9 @@ def _cifar_depth(shapes: Mapping[str, Shape]) -> int | None:
     num_blocks = len(stages[0])
     if any(stage != {str(number) for number in range(num_blocks)} for stage in stages):
         return None
-    others = [name for name in shapes if not re.match(r"(conv1|bn1|linear|layer[123]\.\d+\.(conv|bn)[12])\.", name)]
-    return None if any(not is_counter(name) for name in others) else 6 * num_blocks + 2
+    inside = [name for name in shapes if name.startswith("layer")]
+    plain = all(re.match(r"layer[123]\.\d+\.(conv|bn)[12]\.", name) or is_counter(name) for name in inside)
+    return 6 * num_blocks + 2 if plain else None
 
 
 def _by_preference(candidates: list[tuple[str, str]]) -> list[str]:
@@ -106,15 +107,12 @@ def _by_preference(candidates: list[tuple[str, str]]) -> list[str]:
 
 def _nearest(shapes: Mapping[str, Shape]) -> list[str]:
     """Return up to three architectures that resemble the main part of a file, nearest first."""
-    parts = _parts(shapes)
-    main = [part for prefix, part in parts.items() if 2 * len(part) >= len(shapes)][-1]
-    depth = _cifar_depth(main)
-    scored: list[tuple[float, Fingerprint]] = [(resemblance(each, main), each) for each in table()]
+    large = [part for part in _parts(shapes).values() if 2 * len(part) >= len(shapes)]
+    depths = [depth for depth in map(_cifar_depth, large) if depth is not None]
+    scored = [(max(resemblance(each, part) for part in large), each.name) for each in table()]
     scored.sort(key=lambda each: -each[0])
-    near = [f"torchvision:{each.name}" for score, each in scored if score >= NEAR]
-    unique = list(dict.fromkeys([*([f"cifar:resnet{depth}"] if depth is not None else []), *near]))
-    known = {f"torchvision:{name}" for name in torchvision_names()}
-    return [name for name in unique if name in known or name.startswith("cifar:")][:3]
+    near = [f"torchvision:{name}" for score, name in scored if score >= NEAR and name in torchvision_names()]
+    return list(dict.fromkeys([*(f"cifar:resnet{depth}" for depth in depths), *near]))[:3]
 
 
 def _identified(weights: Weights, architecture: str, arguments: Arguments) -> Identified:

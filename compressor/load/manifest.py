@@ -24,7 +24,8 @@ SIZES = frozenset(
 )  # fmt: skip
 """Attributes of modules that slimming may change. Nothing else is ever set from a file."""
 
-MAY_BE_ZERO = frozenset({"before", "after"})
+PADDING = ("before", "after")
+"""Zero channels of a shortcut. Only these may grow: when more channels were cut that come in than that go out."""
 
 Value = Annotated[int, Field(strict=True, ge=0, le=MAX_SIZE)]
 Values = Annotated[list[Value], Field(min_length=1, max_length=4)]
@@ -89,7 +90,7 @@ def manifest_of(model: nn.Module, reference: nn.Module) -> Manifest:
 
 
 def set_sizes(model: nn.Module, manifest: Manifest) -> None:
-    """Set the integers of a manifest, in place. Only listed attributes that the module already has.
+    """Set the integers of a manifest, in place: listed attributes that the module has, to nothing larger than before.
 
     Raises:
         LoadError: an unknown module or attribute, or a value that it cannot take.
@@ -100,16 +101,25 @@ def set_sizes(model: nn.Module, manifest: Manifest) -> None:
         except AttributeError as error:
             raise LoadError(f"the network has no module {name!r}", advice=ADVICE) from error
         present = sizes_of(module)
+        padding = 2 * sum(_largest(present.get(key, 0)) for key in PADDING)
         for key, value in changes.items():
             place = f"{name or 'the network'}.{key}"
             if key not in present:
                 raise LoadError(f"{place} is not a size that may be set", advice=ADVICE)
             if isinstance(value, list) != isinstance(present[key], list):
                 raise LoadError(f"{place} cannot be {value}", advice=ADVICE)
-            numbers = value if isinstance(value, list) else [value]
-            if not all((0 if key in MAY_BE_ZERO else 1) <= number <= MAX_SIZE for number in numbers):
-                raise LoadError(f"{place} cannot be {value}", advice=ADVICE)
+            low, high = (0, padding) if key in PADDING else (1, _largest(present[key]))
+            if not low <= _smallest(value) <= _largest(value) <= high:
+                raise LoadError(f"{place} cannot be {value}: it is {present[key]} before slimming", advice=ADVICE)
             setattr(module, key, tuple(value) if isinstance(value, list) else value)
+
+
+def _largest(value: int | list[int]) -> int:
+    return max(value) if isinstance(value, list) else value
+
+
+def _smallest(value: int | list[int]) -> int:
+    return min(value) if isinstance(value, list) else value
 
 
 def reshape(dense: nn.Module, removed_blocks: tuple[str, ...], manifest: Manifest, shapes: Mapping[str, Shape]) -> None:

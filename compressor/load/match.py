@@ -94,7 +94,7 @@ def _infer(
     if parsed.family is Family.TORCHVISION:
         if difference.missing and all(name.startswith(AUX_HEADS) for name in difference.missing):
             arguments["aux_logits"] = 0
-        if parsed.name.startswith("vit_") and len(found.get(POSITIONS, ())) == 3 and stem in found:
-            patches = math.isqrt(max(found[POSITIONS][1] - 1, 1))
-            arguments["image_size"] = patches * found[stem][2]
+        positions = found.get(POSITIONS, ())
+        if len(positions) == 3 and positions != wanted.get(POSITIONS) and len(found.get(stem, ())) == 4:
+            arguments["image_size"] = math.isqrt(max(positions[1] - 1, 1)) * found[stem][2]
     return arguments

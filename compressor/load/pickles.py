@@ -61,7 +61,7 @@ class Inert:
 
     def __call__(self, *_: object, **__: object) -> "Inert":
         """Be called without calling anything."""
-        return Inert()
+        return type(self)()
 
     def __hash__(self) -> int:
         return id(self)

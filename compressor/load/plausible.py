@@ -38,7 +38,12 @@ def check_labels(checkpoint: Checkpoint, data: Data) -> None:
 
 
 def check_plausible(
-    checkpoint: Checkpoint, images: ImageSet, *, expect_accuracy: float | None = None, seed: int = 0, device: str = "cpu"
+    checkpoint: Checkpoint,
+    images: ImageSet,
+    *,
+    expect_accuracy: float | None = None,
+    seed: int = 0,
+    device: str = "cpu",
 ) -> float:
     """Measure the model on a sample and refuse to go on when it is near chance or below what is expected.
 
@@ -80,7 +85,9 @@ def _likely_causes(checkpoint: Checkpoint, pixels: torch.Tensor, labels: np.ndar
         preset = parse_preprocess(text)
         if len(preset.mean) in (0, channels) and not _same_scaling(preset, checkpoint.preprocess):
             trials.append((text, replace(checkpoint, preprocess=preset)))
-    scores = [f"--preprocess '{text}' {_accuracy(_answers(other, pixels, device), labels):.1%}" for text, other in trials]
+    scores = [
+        f"--preprocess '{text}' {_accuracy(_answers(other, pixels, device), labels):.1%}" for text, other in trials
+    ]
     causes = [f"mean/std ({', '.join(scores)})" if scores else "mean/std"]
     causes.append(f"class order (best order {_best_order(_answers(checkpoint, pixels, device), labels):.1%})")
     if channels == 3:

@@ -24,6 +24,9 @@ from compressor.load.slim_header import SlimHeader, read_structure
 OWN_SCALING = ("googlenet", "inception_v3")
 """Networks whose published torchvision weights expect images scaled to [-1, 1]."""
 
+MAX_TRIED_PIXELS = 1024 * 1024
+"""Larger images are not tried while loading: a false size must not exhaust the memory."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
@@ -141,7 +144,9 @@ def _candidates(module: nn.Module, arch: str | None) -> Iterator[tuple[str, Argu
         yield arch, {}
         return
     with suppress(LoadError):
-        found = identify(modern_names(module.state_dict()))
+        config = getattr(module, "pretrained_cfg", None)  # timm leaves the name there
+        hint = config.get("architecture") if isinstance(config, dict) else None
+        found = identify(modern_names(module.state_dict()), hint=hint)
         scaled = getattr(module, "transform_input", False) is True
         yield found.architecture, {**found.arguments, **({"transform_input": 1} if scaled else {})}
     kind = type(module)
@@ -204,9 +209,15 @@ def _like_slim(weights: Weights, path: Path, *, size: tuple[int, int] | None, na
 
 
 def _slim_takes(header: SlimHeader, model: nn.Module, size: tuple[int, int] | None) -> Probed:
+    """Say what a slim network takes, after trying: the integers of a file may be false."""
     shape = (header.input_shape[0], *(size or header.input_shape[1:]))
-    if size and size != header.input_shape[1:]:
-        ask(model, shape)
+    if shape[1] * shape[2] <= MAX_TRIED_PIXELS:
+        classes = ask(model, shape).shape[1]
+        if classes != header.num_classes:
+            raise LoadError(
+                f"the slim checkpoint says {header.num_classes} classes, its network answers {classes}",
+                advice="write the slim checkpoint anew with compress prune",
+            )
     return Probed(shape=shape, known=header.input_known or size is not None, num_classes=header.num_classes)
 
 

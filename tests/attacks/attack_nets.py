@@ -36,7 +36,7 @@ class LinearCase:
         self._weight = layer.weight.detach().double()
 
     def distances(self, norm: Norm) -> Tensor:
-        """Return (n,) float64: logit gap over the dual norm of the difference of weights, the smallest of all classes."""
+        """Return (n,) float64: logit gap over the dual norm of the difference of weights, smallest over classes."""
         gaps = (self.logits.gather(1, self.labels[:, None]) - self.logits).double()
         weights = self._weight[None] - self._weight[self.labels][:, None]
         size = weights.abs().sum(2) if norm is LINF else weights.norm(dim=2)

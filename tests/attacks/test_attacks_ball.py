@@ -17,7 +17,8 @@ def test_linf_bounds_hold_exactly(text):
     what = parse_threat(text)
     images = (torch.arange(256) / 255).reshape(1, 1, 16, 16)
     ball = Ball(images, what)
-    for pixel, low, high in zip(images.flatten().tolist(), ball.low.flatten().tolist(), ball.high.flatten().tolist()):
+    triples = (values.flatten().tolist() for values in (images, ball.low, ball.high))
+    for pixel, low, high in zip(*triples, strict=True):
         assert Fraction(pixel) - Fraction(low) <= what.epsilon + Fraction(1, 2**60)
         assert Fraction(high) - Fraction(pixel) <= what.epsilon + Fraction(1, 2**60)
         assert 0 <= low <= pixel <= high <= 1
@@ -32,7 +33,8 @@ def test_projection_is_inside_and_stays(norm):
     ball = Ball(images, threat(norm, 0.3))
     once = ball.project(images + torch.randn_like(images))
     assert float(sizes(once, images, norm).max()) <= 0.3
-    assert 0 <= float(once.min()) and float(once.max()) <= 1
+    assert float(once.min()) >= 0
+    assert float(once.max()) <= 1
     assert torch.equal(ball.project(once), once)
     assert torch.equal(ball.project(images), images)
 
@@ -78,7 +80,8 @@ def test_draws_follow_their_distribution():
         assert float(values.var()) == pytest.approx(variance, rel=0.03)
         columns = values.mean(0)
         assert float(columns.var()) == pytest.approx(variance / len(seeds), rel=0.4)
-    assert 0 <= float(uniform(seeds, "range", 100).min()) and float(uniform(seeds, "range", 100).max()) < 1
+    assert float(uniform(seeds, "range", 100).min()) >= 0
+    assert float(uniform(seeds, "range", 100).max()) < 1
     assert set(signs(seeds, "values", 9).unique().tolist()) == {-1.0, 1.0}
 
 

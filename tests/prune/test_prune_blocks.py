@@ -49,11 +49,11 @@ def test_blocks_of_a_cifar_resnet():
     ("name", "num", "first"),
     [
         ("resnet18", 5, "layer1.0"),
-        ("resnet50", 12, "layer1.1"),
-        ("mobilenet_v2", 10, "features.3"),
-        ("convnext_tiny", 18, "features.1.0"),
-        ("vit_b_16", 12, "encoder.layers.encoder_layer_0"),
-        ("densenet121", 0, ""),
+        pytest.param("resnet50", 12, "layer1.1", marks=pytest.mark.slow),
+        pytest.param("mobilenet_v2", 10, "features.3", marks=pytest.mark.slow),
+        pytest.param("convnext_tiny", 18, "features.1.0", marks=pytest.mark.slow),
+        pytest.param("vit_b_16", 12, "encoder.layers.encoder_layer_0", marks=pytest.mark.slow),
+        pytest.param("densenet121", 0, "", marks=pytest.mark.slow),
         ("vgg11", 0, ""),
     ],
 )
@@ -98,7 +98,7 @@ def test_the_block_with_the_smallest_weights_leaves_first():
 
 def test_a_block_that_says_nothing_leaves_first_by_cka():
     """A block whose last normalisation is zero changes nothing: alignment 1, so it goes first."""
-    checkpoint = nets.in_memory(CifarResNet(14), SHAPE, preprocess=parse_preprocess("cifar10"))
+    checkpoint = nets.in_memory(CifarResNet(14, width=4), SHAPE, preprocess=parse_preprocess("cifar10"))
     silent = checkpoint.model.layer3[1].bn2
     silent.weight.data.zero_()
     silent.bias.data.zero_()
@@ -137,7 +137,7 @@ def test_cka_without_images_is_refused():
 
 def test_blocks_then_filters():
     """`both`: one ratio for both, the filters of what is left; a kept block stays and is listed."""
-    checkpoint = nets.in_memory(CifarResNet(20), SHAPE)
+    checkpoint = nets.in_memory(CifarResNet(20, width=4), SHAPE)
     made = plan(checkpoint, ratio=0.5, structure=Structure.BOTH, keep=("layer1.0",))
     assert len(made.removed_blocks) == 3
     assert "layer1.0" not in made.removed_blocks

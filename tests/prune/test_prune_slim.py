@@ -51,7 +51,7 @@ def test_slim_equals_masked_on_cifar_resnets(depth):
 
 def test_slim_equals_masked_on_resnet18():
     """A network people use, in the fast suite."""
-    check_against_mask(torchvision.models.resnet18(num_classes=10), (3, 64, 64))
+    check_against_mask(torchvision.models.resnet18(num_classes=10), (3, 32, 32))
 
 
 @pytest.mark.slow
@@ -204,7 +204,9 @@ def test_a_block_that_is_not_there_is_refused():
 
 @pytest.mark.shared_data
 @pytest.mark.parametrize("structure", list(Structure))
-@pytest.mark.parametrize("ratio", [0.3, 0.5, 0.7])
+@pytest.mark.parametrize(
+    "ratio", [0.5, pytest.param(0.3, marks=pytest.mark.slow), pytest.param(0.7, marks=pytest.mark.slow)]
+)
 def test_published_resnet20(trained, structure, ratio):
     """A real checkpoint, whose shortcut breaks torch-pruning, at three ratios in filters, blocks and both."""
     _cut_published(trained(20), structure, ratio)

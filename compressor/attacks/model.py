@@ -1,0 +1,148 @@
+"""A classifier as attacks see it: logits and input gradients, counted, and never touched otherwise."""
+
+from contextlib import AbstractContextManager, nullcontext
+from types import TracebackType
+
+import torch
+from torch import Tensor, nn
+
+from compressor.attacks.chunks import Chunks
+from compressor.attacks.losses import Loss
+from compressor.errors import CertifyError
+from compressor.evaluate import chunk_size
+
+
+class AttackedModel:
+    """A classifier under attack, used as a context.
+
+        with AttackedModel(classifier, shape=(3, 32, 32)) as model:
+            logits = model.logits(images, seeds)
+
+    Inside, every module is in eval mode, no parameter needs a gradient, and torch computes each operator on one thread;
+    afterwards everything is as it was. An image's numbers depend on the image, its seed and nothing else; see `Chunks`.
+    `num_forward` and `num_backward` count images, not padding.
+    """
+
+    def __init__(
+        self,
+        classifier: nn.Module,
+        *,
+        shape: tuple[int, int, int],
+        device: torch.device | str = "cpu",
+        threads: int | None = None,
+    ) -> None:
+        """Remember the classifier.
+
+        Args:
+            classifier: images (n, C, H, W) float32 in [0, 1] to logits (n, K).
+            shape: (C, H, W) of one image.
+            device: where to compute.
+            threads: chunks computed at the same time; None: as many threads as torch uses. Changes no result.
+        """
+        self.classifier = classifier
+        self.shape = shape
+        self.device = torch.device(device)
+        self.chunks = Chunks(chunk_size(shape), device=self.device, threads=threads)
+        self.num_forward = 0
+        self.num_backward = 0
+        self._modes: list[tuple[nn.Module, bool]] = []
+        self._needs: list[tuple[nn.Parameter, bool]] = []
+        self._home: torch.device | None = None
+
+    def __enter__(self) -> "AttackedModel":
+        self._modes = [(module, module.training) for module in self.classifier.modules()]
+        self._needs = [(parameter, parameter.requires_grad) for parameter in self.classifier.parameters()]
+        self._home = next((parameter.device for parameter, _ in self._needs), None)
+        self.classifier.to(self.device).eval().requires_grad_(False)  # noqa: FBT003 - torch's own signature
+        self.chunks.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.chunks.__exit__(kind, error, trace)
+        for module, training in self._modes:
+            module.training = training
+        for parameter, needed in self._needs:
+            parameter.requires_grad_(needed)
+        if self._home is not None:
+            self.classifier.to(self._home)
+
+    def logits(self, images: Tensor, seeds: Tensor | None = None) -> Tensor:
+        """Answer images.
+
+        Args:
+            images: (n, C, H, W) float32 in [0, 1], n >= 1.
+            seeds: (n,) int64; None: 0 to n - 1.
+
+        Returns:
+            (n, K) float32 on the model's device.
+
+        Raises:
+            CertifyError: the classifier does not answer with logits (n, K).
+        """
+        self.num_forward += len(images)
+        (logits,) = self.chunks.run(self._forward, images.to(self.device), _seeds(images, seeds))
+        return logits
+
+    def loss_and_gradient(
+        self, images: Tensor, loss: Loss, *given: Tensor, seeds: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Answer images, and say which way each image's loss grows.
+
+        Args:
+            images: (n, C, H, W) float32 in [0, 1], n >= 1.
+            loss: (logits, *given) to one value per image.
+            given: tensors of n rows for the loss: labels, and target classes where it is targeted.
+            seeds: (n,) int64; None: 0 to n - 1.
+
+        Returns:
+            Logits (n, K), losses (n,), gradients (n, C, H, W); a gradient that does not exist is zero.
+
+        Raises:
+            CertifyError: the classifier does not answer with logits (n, K).
+        """
+        self.num_forward += len(images)
+        self.num_backward += len(images)
+
+        def compute(chunk: Tensor, *given: Tensor) -> tuple[Tensor, ...]:
+            return self._backward(chunk, loss, *given)
+
+        given = tuple(values.to(self.device) for values in given)
+        logits, losses, gradients = self.chunks.run(compute, images.to(self.device), _seeds(images, seeds), *given)
+        return logits, losses, gradients
+
+    def _forward(self, chunk: Tensor) -> tuple[Tensor]:
+        with torch.no_grad(), self._exact():
+            return (self._answer(chunk),)
+
+    def _backward(self, chunk: Tensor, loss: Loss, *given: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        with torch.enable_grad(), self._exact():
+            chunk = chunk.detach().requires_grad_()
+            logits = self._answer(chunk)
+            losses = loss(logits, *given)
+            gradient = None
+            if losses.requires_grad:
+                (gradient,) = torch.autograd.grad(losses.sum(), chunk, allow_unused=True)
+        gradient = torch.zeros_like(chunk) if gradient is None else gradient.nan_to_num(0.0, 0.0, 0.0)
+        return logits.detach(), losses.detach(), gradient
+
+    def _answer(self, chunk: Tensor) -> Tensor:
+        logits = self.classifier(chunk)
+        if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(chunk):
+            got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+            raise CertifyError(
+                f"the model answers {len(chunk)} images with {got}, not with logits ({len(chunk)}, classes)",
+                advice="wrap it so that forward returns one row of logits per image",
+            )
+        return logits.float()
+
+    def _exact(self) -> AbstractContextManager[None]:
+        """Keep cuDNN to float32 and to repeatable kernels; its flags are global, so on the CPU they are left alone."""
+        if self.device.type != "cuda":
+            return nullcontext()
+        return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+
+
+def _seeds(images: Tensor, seeds: Tensor | None) -> Tensor:
+    return torch.arange(len(images)) if seeds is None else seeds

@@ -1,0 +1,282 @@
+"""The verb: attack a model file with a battery, and conclude."""
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from compressor.attacks.threat import Threat
+from compressor.certify.battery import read_battery
+from compressor.certify.certificate import (
+    SCHEMA,
+    Artefact,
+    AttackResult,
+    Certificate,
+    DataFacts,
+    ModelFacts,
+    Result,
+    Run,
+    ThreatResult,
+    digest_of_result,
+)
+from compressor.certify.claim import claim_text
+from compressor.certify.fights import Fight, fight_threats
+from compressor.certify.numbers import Numbers, ThreatNumbers
+from compressor.certify.outcomes import Outcomes, ReplayImages, ThreatOutcome, recompute
+from compressor.certify.twins import Reply, check_labels
+from compressor.certify.work import Work, answer_clean, party, work_on
+from compressor.data.images import ImageSet
+from compressor.errors import CertifyError, OptionError
+from compressor.load.checkpoint import Checkpoint
+from compressor.progress import SILENT, Progress
+from compressor.records import now, tool_version
+from compressor.runtime.machine import host, versions
+from compressor.types import Role
+
+
+def certify(
+    model: Checkpoint,
+    images: ImageSet,
+    *,
+    threats: Sequence[Threat],
+    battery: str = "standard",
+    artefact: bytes | None = None,
+    baseline: Checkpoint | None = None,
+    data_spec: str,
+    duplicates: int = 0,
+    roles_used: tuple[Role, ...] = ("test",),
+    audit: int = 0,
+    seed: int = 0,
+    confidence: float = 0.95,
+    device: str = "cpu",
+    batch_size: int = 256,
+    state: Path | None = None,
+    params: int,
+    macs: int,
+    progress: Progress = SILENT,
+) -> tuple[Certificate, Outcomes]:
+    """Attack a model and say what share of its answers holds.
+
+    Claim: the share of `images` that model and file answer right, and go on answering right under every attack of the
+    battery within each threat. That bounds robust accuracy from above; the interval covers the sampling of images.
+    `result` has the same bytes for any batch size, number of threads, and interruption (on one CPU type and library
+    set). The dense model goes through the same attacks on the same images with the same seeds; its adversarial images
+    are then the first attack on the slim one, so that the slim one faces one attack more, never one less.
+
+    Args:
+        model: the slim checkpoint; gradients come from it.
+        images: already sampled, at least one.
+        threats: without any, the accuracy-against-epsilon curve is measured and nothing is claimed.
+        battery: `quick`, `standard`, `full`, or the path of a TOML list.
+        artefact: the ONNX file made from the model; without it the certificate is about the torch model.
+        baseline: the model as delivered.
+        data_spec: what the user wrote.
+        duplicates: how many of the images are byte-equal to a training image.
+        roles_used: roles of the images.
+        audit: run `full` on so many random survivors of each threat.
+        seed: of the attacks' random numbers.
+        confidence: of every interval, in (0, 1).
+        device: where torch computes.
+        batch_size: images in flight; state is saved after each flight.
+        state: folder for state; None keeps none.
+        params: parameters of the model.
+        macs: multiply-adds of one image.
+        progress: listener.
+
+    Returns:
+        The certificate, and what happened to each image.
+
+    Raises:
+        CertifyError: no images, labels outside the classes, models that do not fit each other, or an attack that
+            cannot run here.
+        OptionError: an unknown battery, or a confidence, batch size or audit that cannot be.
+        OutputError: the state cannot be written.
+    """
+    begun = time.monotonic()
+    _check_options(confidence, batch_size, audit)
+    chosen = read_battery(battery)
+    _check_models(model, images, baseline)
+    num_threads = torch.get_num_threads()
+    work = work_on(images, seed=seed, device=device, batch_size=batch_size, state=state, progress=progress)
+    slim = party("slim", model, artefact, device=device, threads=num_threads)
+    dense = None if baseline is None else party("dense", baseline, None, device=device, threads=num_threads)
+    with ExitStack() as stack:
+        stack.enter_context(slim.twins)
+        reply = answer_clean(work, slim)
+        if dense is not None:
+            stack.enter_context(dense.twins)
+        dense_reply = None if dense is None else answer_clean(work, dense)
+        fights = fight_threats(
+            work,
+            (slim, reply),
+            None if dense is None or dense_reply is None else (dense, dense_reply),
+            threats=list(dict.fromkeys(threats)),
+            battery=chosen,
+            audit=audit,
+            confidence=confidence,
+        )
+    outcomes = _outcomes(
+        work,
+        reply,
+        fights,
+        num_classes=model.num_classes,
+        dense=None if dense_reply is None or baseline is None else (baseline.sha256, dense_reply),
+        is_claimed=bool(threats),
+        confidence=confidence,
+    )
+    numbers = recompute(outcomes)
+    kind = Artefact(kind="torch" if artefact is None else "onnx", sha256=str(slim.identity["artefact"] or model.sha256))
+    results = _threat_results(numbers, fights, chosen.name) if threats else ()
+    result = Result(
+        model=ModelFacts(sha256=model.sha256, architecture=model.architecture, params=params, macs=macs),
+        artefact=kind,
+        data=DataFacts(
+            spec=data_spec,
+            sha256=work.data_sha256,
+            split=images.role,
+            num_images=len(images),
+            roles_used=roles_used,
+            duplicates_with_train=duplicates,
+        ),
+        clean_accuracy=numbers.clean_accuracy,
+        clean_interval=numbers.clean_interval,
+        confidence=confidence,
+        interval_method="clopper-pearson",
+        per_class=numbers.per_class,
+        calibration=numbers.calibration,
+        threats=results,
+        curve=numbers.curve,
+        corruptions=None,
+        baseline=numbers.baseline,
+        claim=claim_text(kind, numbers, results),
+        seed=seed,
+    )
+    certificate = Certificate(
+        schema=SCHEMA,
+        created=now(),
+        tool_version=tool_version(),
+        result=result,
+        run=Run(
+            seconds=time.monotonic() - begun,
+            host=host(),
+            versions=versions(),
+            processes=1,
+            batch_size=batch_size,
+            threads=num_threads,
+        ),
+        result_sha256=digest_of_result(result),
+    )
+    return certificate, outcomes
+
+
+def _check_options(confidence: float, batch_size: int, audit: int) -> None:
+    if not 0 < confidence < 1:
+        raise OptionError(f"confidence must be between 0 and 1, not {confidence}", advice="use 0.95")
+    if batch_size < 1:
+        raise OptionError(f"the batch size must be at least 1, not {batch_size}", advice="leave it out to use 256")
+    if audit < 0:
+        raise OptionError(f"--audit must not be negative, and is {audit}", advice="leave it out to audit nothing")
+
+
+def _check_models(model: Checkpoint, images: ImageSet, baseline: Checkpoint | None) -> None:
+    check_labels(images.labels, model)
+    if tuple(images.shape) != tuple(model.input_shape):
+        raise CertifyError(
+            f"the images are {tuple(images.shape)}, the model takes {tuple(model.input_shape)}",
+            advice="open the data with the model's --input-size",
+        )
+    if baseline is not None and (baseline.input_shape, baseline.num_classes) != (model.input_shape, model.num_classes):
+        raise CertifyError(
+            f"the baseline takes {tuple(baseline.input_shape)} and answers {baseline.num_classes} classes, the model "
+            f"{tuple(model.input_shape)} and {model.num_classes}",
+            advice="give the model that this one was made from",
+        )
+
+
+def _outcomes(
+    work: Work,
+    reply: Reply,
+    fights: list[Fight],
+    *,
+    num_classes: int,
+    dense: tuple[str, Reply] | None,
+    is_claimed: bool,
+    confidence: float,
+) -> Outcomes:
+    """Return what happened to each image. `dense`: digest and clean answers of the model as delivered."""
+    given = work.images.class_names
+    names = tuple(given[label] if label < len(given) else str(label) for label in range(num_classes))
+    return Outcomes(
+        names=work.images.names,
+        digests=tuple(work.images.digest(index) for index in range(len(work.images))),
+        labels=np.asarray(work.images.labels, dtype=np.int64),
+        class_names=names,
+        logits=reply.shipped,
+        twin_answers=reply.twin.argmax(1),
+        dense_answers=None if dense is None else dense[1].twin.argmax(1),
+        dense_sha256=None if dense is None else dense[0],
+        confidence=confidence,
+        threats=tuple(
+            ThreatOutcome(
+                threat=str(fight.slim.threat),
+                is_claimed=is_claimed,
+                attacks=tuple(attack.name for attack in fight.slim.attacks),
+                slim=fight.slim.broken_by,
+                dense=None if fight.dense is None else _shifted(fight.dense.broken_by),
+            )
+            for fight in fights
+        ),
+        replay=_replay(work, fights if is_claimed else []),
+    )
+
+
+def _shifted(broken_by: NDArray[np.int16]) -> NDArray[np.int16]:
+    """Return the dense model's outcomes in the slim model's list of attacks, which begins with the transfer."""
+    return np.where(broken_by >= 0, broken_by + 1, broken_by).astype(np.int16)
+
+
+def _replay(work: Work, fights: list[Fight]) -> ReplayImages:
+    shown = [(fight.slim, index) for fight in fights for index in fight.slim.gallery.shown()]
+    exhibits = [siege.gallery.exhibits[index] for siege, index in shown]
+    images = [exhibit.image for exhibit in exhibits]
+    return ReplayImages(
+        threats=tuple(str(siege.threat) for siege, _ in shown),
+        images=np.stack(images) if images else np.zeros((0, *work.images.shape), dtype=np.float32),
+        labels=np.array([work.images.labels[index] for _, index in shown], dtype=np.int64),
+        twin_answers=np.array([exhibit.twin_answer for exhibit in exhibits], dtype=np.int64),
+        shipped_answers=np.array([exhibit.shipped_answer for exhibit in exhibits], dtype=np.int64),
+    )
+
+
+def _threat_results(numbers: Numbers, fights: list[Fight], battery: str) -> tuple[ThreatResult, ...]:
+    pairs = zip(numbers.threats, fights, strict=True)
+    return tuple(_threat_result(each, fight, battery, numbers.confidence) for each, fight in pairs)
+
+
+def _threat_result(found: ThreatNumbers, fight: Fight, battery: str, confidence: float) -> ThreatResult:
+    return ThreatResult(
+        norm=found.norm,
+        epsilon=found.epsilon,
+        battery=battery,
+        battery_sha256=fight.attacks_sha256,
+        robust_accuracy=found.robust_accuracy,
+        interval=found.interval,
+        confidence=confidence,
+        interval_method="clopper-pearson",
+        decided_after=None,
+        num_forward=fight.slim.num_forward,
+        num_backward=fight.slim.num_backward,
+        attacks=tuple(
+            AttackResult(
+                name=one.name, settings=attack.settings, num_attempted=one.num_attempted, num_broken=one.num_broken
+            )
+            for one, attack in zip(found.attacks, fight.slim.attacks, strict=True)
+        ),
+        flags=fight.flags,
+        audit=fight.audit,
+        proved_accuracy=None,
+    )

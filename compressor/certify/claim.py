@@ -1,0 +1,59 @@
+"""What a certificate says in words, and what it does not say."""
+
+from collections.abc import Sequence
+
+from compressor.certify.certificate import Artefact, ThreatResult
+from compressor.certify.numbers import Numbers
+
+
+def claim_text(artefact: Artefact, numbers: Numbers, threats: Sequence[ThreatResult]) -> str:
+    """Return one honest paragraph.
+
+    Args:
+        artefact: the file, or the torch model.
+        numbers: what was found.
+        threats: what is claimed; empty: nothing.
+    """
+    return " ".join([_clean(artefact, numbers), *(_robust(artefact, numbers, threats) if threats else [_curve()])])
+
+
+def _clean(artefact: Artefact, numbers: Numbers) -> str:
+    where = "under onnxruntime on the CPU" if artefact.kind == "onnx" else "under torch"
+    subject = "ONNX file" if artefact.kind == "onnx" else "torch model"
+    return (
+        f"This certificate is about the {subject} with sha256 {artefact.sha256}. Run {where}, it answers "
+        f"{numbers.clean_accuracy:.1%} of {numbers.num_images:,} test images right."
+    )
+
+
+def _robust(artefact: Artefact, numbers: Numbers, threats: Sequence[ThreatResult]) -> list[str]:
+    found = ", ".join(f"{each.robust_accuracy:.1%} under {each.norm}:{each.epsilon}" for each in threats)
+    batteries = " and ".join(dict.fromkeys(each.battery for each in threats))
+    sentences = [
+        f"The share that is right and stays right under every attack of the battery {batteries} is {found}.",
+        "This is empirical and not a proof: a battery bounds robust accuracy from above, and a stronger attack may "
+        "find less.",
+        f"The {numbers.confidence:.0%} intervals (Clopper-Pearson) cover the sampling of images only: what other "
+        "images, drawn as these were, would give under the same attacks.",
+    ]
+    if artefact.kind == "onnx":
+        sentences.append(
+            "Gradients came from the torch model that the file was exported from; what they found was replayed on the "
+            "file, and an image counts as robust only if neither ever answered it wrong."
+        )
+    if any(each.battery == "full" for each in threats):
+        sentences.append(
+            "The battery full holds three of the four components of AutoAttack at its settings, and not FAB-T, so this "
+            "is not an AutoAttack figure."
+        )
+    flags = ", ".join(dict.fromkeys(flag.id for each in threats for flag in each.flags))
+    if flags:
+        sentences.append(f"Flags were raised ({flags}): the attacks may have been fooled, and the figures be too high.")
+    return sentences
+
+
+def _curve() -> str:
+    return (
+        "No threat was named, so nothing is claimed about robustness: the accuracy-against-epsilon curve comes from a "
+        "quick attack and shows at which epsilons a claim would mean something."
+    )

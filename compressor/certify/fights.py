@@ -1,0 +1,147 @@
+"""Every threat fought: the dense model first, then the slim one, then the checks on whether the attacks were fooled."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+import torch
+
+from compressor.attacks.threat import Threat
+from compressor.certify import preflight
+from compressor.certify.battery import BATTERIES, TRANSFER, Assault, Battery, digest_of_attacks
+from compressor.certify.certificate import Audit, Flag
+from compressor.certify.siege import Ground, Siege
+from compressor.certify.statistics import clopper_pearson
+from compressor.certify.twins import Reply
+from compressor.certify.work import Party, Work, lay_siege
+from compressor.types import Norm
+
+CURVE = tuple(Threat(norm=Norm.LINF, epsilon=Fraction(numerator, 510)) for numerator in (1, 2, 4, 8, 16, 32))
+"""Where accuracy is looked at when no threat is named."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Fight:
+    """One threat, fought: the siege of the slim model, of the dense one, and what was noticed."""
+
+    slim: Siege
+    dense: Siege | None
+    """None without a baseline."""
+    attacks_sha256: str
+    """Digest of the battery at this threat."""
+    flags: tuple[Flag, ...] = ()
+    audit: Audit | None = None
+
+
+def fight_threats(
+    work: Work,
+    slim: tuple[Party, Reply],
+    dense: tuple[Party, Reply] | None,
+    *,
+    threats: list[Threat],
+    battery: Battery,
+    audit: int,
+    confidence: float,
+) -> list[Fight]:
+    """Fight every threat, or the points of the curve when there is none.
+
+    Args:
+        work: how to go about it.
+        slim: the model with its file, and what it answers to the clean images.
+        dense: the model as delivered, or None.
+        threats: in the order of the certificate.
+        battery: what runs.
+        audit: survivors per threat that meet the full battery too; 0 for none.
+        confidence: of the audit's interval.
+    """
+    party, reply = slim
+    ground = _ground(work, reply)
+    if not threats:
+        return [_one_fight(work, each, BATTERIES["quick"], slim=(party, ground), dense=None) for each in CURVE]
+    other = None if dense is None else (dense[0], _ground(work, dense[1]))
+    shared = _flags_of_model(party, ground, reply)
+    fights: list[Fight] = []
+    for threat in threats:
+        fight = _one_fight(work, threat, battery, slim=(party, ground), dense=other)
+        flags = (*shared, *_flags_of_threat(party, fight.slim))
+        audited = _audit(work, party, fight.slim, audit, confidence) if audit else None
+        fights.append(replace(fight, flags=flags, audit=audited))
+    return [_with_monotone(fight, fights) for fight in fights]
+
+
+def _ground(work: Work, reply: Reply) -> Ground:
+    return Ground(images=work.images, seeds=work.seeds, is_right=reply.right(work.images.labels))
+
+
+def _one_fight(
+    work: Work,
+    threat: Threat,
+    battery: Battery,
+    *,
+    slim: tuple[Party, Ground],
+    dense: tuple[Party, Ground] | None,
+) -> Fight:
+    attacks = battery.fitted(threat, slim[0].twins.num_classes)
+    digest = digest_of_attacks(attacks, threat)
+    if dense is None:
+        return Fight(slim=lay_siege(work, *slim, threat, attacks), dense=None, attacks_sha256=digest)
+    first = lay_siege(work, *dense, threat, attacks, keep_all=True)
+    replay = Assault(name=TRANSFER, settings={"source": str(dense[0].identity["model"])})
+    second = lay_siege(work, *slim, threat, (replay, *attacks), transferred=first, source=dense[0])
+    first.gallery.exhibits.clear()  # one image per clean one: it is used up
+    return Fight(slim=second, dense=first, attacks_sha256=digest)
+
+
+def _flags_of_model(slim: Party, ground: Ground, reply: Reply) -> tuple[Flag, ...]:
+    twins, probes = slim.twins, preflight.probes_of(ground)
+    flags = list(preflight.check_answers(reply, preflight.repeated(twins, ground)))
+    if len(probes):
+        model = twins.model
+        images = ground.images.read(probes.tolist()).to(model.device)
+        labels = torch.from_numpy(ground.images.labels[probes]).to(model.device)
+        seeds = torch.from_numpy(ground.seeds[probes]).to(model.device)
+        flags += preflight.check_gradients(model, images, labels, seeds)
+        flags += preflight.check_unbounded(model, images, labels, seeds)
+    return tuple(flags)
+
+
+def _flags_of_threat(slim: Party, siege: Siege) -> tuple[Flag, ...]:
+    probes = preflight.probes_of(siege.ground)
+    if not len(probes):
+        return ()
+    return (
+        *preflight.check_noise(siege, slim.twins, probes),
+        *preflight.check_black_box(siege),
+        *preflight.check_transfer(siege, slim.twins),
+    )
+
+
+def _with_monotone(fight: Fight, fights: list[Fight]) -> Fight:
+    threat = fight.slim.threat
+    smaller = [
+        other.slim
+        for other in fights
+        if other.slim.threat.norm is threat.norm and other.slim.threat.epsilon < threat.epsilon
+    ]
+    flags = (*fight.flags, *preflight.check_monotone(fight.slim, smaller))
+    return replace(fight, flags=flags)
+
+
+def _audit(work: Work, slim: Party, siege: Siege, num: int, confidence: float) -> Audit | None:
+    """Run `full` on random survivors; None when nothing survived."""
+    ranks = {
+        index: hashlib.sha256(f"audit:{work.seed}:{work.images.digest(index)}".encode()).digest()
+        for index in np.flatnonzero(siege.stands).tolist()
+    }
+    chosen = sorted(sorted(ranks, key=lambda index: (ranks[index], index))[:num])
+    if not chosen:
+        return None
+    ground = Ground(
+        images=work.images.take(chosen), seeds=work.seeds[chosen], is_right=np.ones(len(chosen), dtype=np.bool_)
+    )
+    attacks = BATTERIES["full"].fitted(siege.threat, slim.twins.num_classes)
+    audited = lay_siege(work, slim, ground, siege.threat, attacks, why="audit")
+    num_broken = int((~audited.stands).sum())
+    interval = clopper_pearson(num_broken, len(chosen), confidence)
+    return Audit(num_audited=len(chosen), num_broken=num_broken, interval=interval)

@@ -1,0 +1,65 @@
+"""What fine-tuning did, epoch by epoch. A record; it recomputes nothing."""
+
+from dataclasses import dataclass
+
+from compressor.finetune.recipe import Recipe
+from compressor.records import strict
+
+SCHEMA = "compress.history/1"
+
+
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Epoch:
+    """One pass over the training images."""
+
+    number: int
+    """From 1."""
+    loss: float
+    """Mean over the images as trained on: augmented, perturbed, while the weights moved."""
+    train_accuracy: float
+    """Share of those images answered right, in [0, 1]."""
+    select_accuracy: float
+    """Share of the select images answered right after this epoch, in [0, 1]."""
+    select_robust_accuracy: float | None
+    """In adversarial training: share of a sample of them still right under the inner attack."""
+    teacher_share: float | None
+    """Share of the steps in which the teacher still knew better and was heeded; None without a teacher."""
+    learning_rate: float
+    """At its last step."""
+    seconds: float
+    """Of training, without the evaluation."""
+    images_per_second: float
+    """Of training, without the evaluation."""
+
+
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """`history.json`."""
+
+    schema: str
+    created: str
+    tool_version: str
+    recipe: Recipe
+    """With nothing left open."""
+    model_sha256: str
+    """Of the checkpoint that was tuned."""
+    teacher_sha256: str | None
+    """Of the checkpoint it learnt from; None without distillation."""
+    device: str
+    num_train: int
+    num_select: int
+    select_accuracy_before: float
+    """Of the model as given."""
+    select_accuracy_batchnorm: float | None
+    """After its BatchNorm statistics were re-estimated; None where that was not done."""
+    epochs: tuple[Epoch, ...]
+    best_epoch: int
+    """The epoch whose weights were kept; 0: those before training."""
+    select_accuracy: float
+    """Of the weights kept."""
+    select_robust_accuracy: float | None
+    """Likewise; where it is not None the best epoch was chosen by it."""
+    notes: tuple[str, ...]
+    """What a reader should know: training did not help, diverged, was adversarial."""

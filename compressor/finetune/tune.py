@@ -1,0 +1,165 @@
+"""Win back what pruning cost: a checkpoint, images and a recipe in, the tuned checkpoint and its history out."""
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from compressor.data.images import Data, ImageSet
+from compressor.errors import FinetuneError, MachineError
+from compressor.finetune.begin import begin
+from compressor.finetune.history import SCHEMA, History
+from compressor.finetune.loop import train_to_the_end
+from compressor.finetune.pixels import Pixels
+from compressor.finetune.recipe import Recipe, resolve
+from compressor.finetune.state import Keeper, key_of
+from compressor.finetune.training import Training
+from compressor.load.checkpoint import Checkpoint
+from compressor.progress import SILENT, Progress
+from compressor.records import now, tool_version
+
+
+def finetune(
+    checkpoint: Checkpoint,
+    data: Data,
+    recipe: Recipe,
+    *,
+    teacher: Checkpoint | None = None,
+    device: str = "cpu",
+    state: Path | None = None,
+    progress: Progress = SILENT,
+) -> tuple[Checkpoint, History]:
+    """Fine-tune on the training images and return the best epoch by the select images. Test images are never read.
+
+    Args:
+        checkpoint: its model is copied, never changed; its preprocessing is applied to images in [0, 1].
+        data: with training and select images.
+        recipe: everything that decides the outcome. The same inputs give the same weights on the same machine.
+        teacher: the dense model to learn from; used when `recipe.distill` says so.
+        device: a torch device, for example `cpu` or `cuda:0`.
+        state: file to save training in and to go on from; one of another model, data or recipe is not used.
+        progress: told after each step.
+
+    Returns:
+        The tuned checkpoint (model on the CPU, in evaluation mode) and its history.
+
+    Raises:
+        FinetuneError: no training or select images, images that do not fit the model, or training diverged in its
+            first epoch.
+        LoadError: the checkpoint does not know its preprocessing.
+        MachineError: the device ran out of memory.
+    """
+    train, select = _images_for(checkpoint, data)
+    _check_teacher(checkpoint, teacher)
+    recipe = resolve(recipe, channels=train.shape[0], class_names=train.class_names, teacher=teacher is not None)
+    teacher = teacher if recipe.distill else None
+    keeper = None
+    if state is not None:
+        taught_by = None if teacher is None else teacher.model
+        key = key_of(checkpoint.model, train=train, select=select, recipe=recipe, teacher=taught_by)
+        keeper = Keeper(path=state, key=key)
+    try:
+        place = torch.device(device)
+        select = select.in_memory(progress=progress)
+        pixels = Pixels(train, device=place, progress=progress)
+        saved = None if keeper is None else keeper.load(device=place, progress=progress)
+        training = begin(
+            checkpoint, teacher=teacher, pixels=pixels, select=select, recipe=recipe, saved=saved, progress=progress
+        )
+        train_to_the_end(training, select, keeper=keeper, progress=progress)
+    except torch.OutOfMemoryError as error:
+        raise MachineError(
+            f"{device} ran out of memory while fine-tuning with batches of {recipe.batch_size} images",
+            advice="set a smaller micro_batch in the recipe: the effective batch stays the same",
+        ) from error
+    history = History(
+        schema=SCHEMA,
+        created=now(),
+        tool_version=tool_version(),
+        recipe=recipe,
+        model_sha256=checkpoint.sha256,
+        teacher_sha256=None if teacher is None else teacher.sha256,
+        device=place.type,
+        num_train=len(train),
+        num_select=len(select),
+        select_accuracy_before=training.start.before,
+        select_accuracy_batchnorm=training.start.batchnorm,
+        epochs=training.rows,
+        best_epoch=training.best_epoch,
+        select_accuracy=training.best_score.accuracy,
+        select_robust_accuracy=training.best_score.robust_accuracy,
+        notes=_notes(training),
+    )
+    return _tuned(checkpoint, training.best_weights, history), history
+
+
+def _images_for(checkpoint: Checkpoint, data: Data) -> tuple[ImageSet, ImageSet]:
+    """Return training and select images, or say why there is nothing to train on."""
+    train, select = data.train, data.select
+    if train is None or len(train) < 2:
+        raise FinetuneError(
+            f"--data {data.spec} holds no training images, so nothing can be fine-tuned",
+            advice="add a train/ folder (or x_train, y_train); test images are never used in their place",
+        )
+    if select is None or len(select) == 0:
+        raise FinetuneError(
+            f"--data {data.spec} holds no select images, so the best epoch cannot be chosen",
+            advice="add a val/ folder beside train/ and test/ (or x_val, y_val), or more training images",
+        )
+    for images in (train, select):
+        if images.shape != tuple(checkpoint.input_shape):
+            raise FinetuneError(
+                f"{images.role} images are {images.shape}, but the model takes {tuple(checkpoint.input_shape)} "
+                "(channels, height, width)",
+                advice="open the data with the model's --input-size and --preprocess",
+            )
+        if int(images.labels.max()) >= checkpoint.num_classes:
+            raise FinetuneError(
+                f"{images.role} images have label {int(images.labels.max())}, but the model knows "
+                f"{checkpoint.num_classes} classes (0 to {checkpoint.num_classes - 1})",
+                advice="use the data that the model was trained for",
+            )
+    return train, select
+
+
+def _check_teacher(checkpoint: Checkpoint, teacher: Checkpoint | None) -> None:
+    if teacher is None:
+        return
+    ours = (checkpoint.num_classes, tuple(checkpoint.input_shape))
+    theirs = (teacher.num_classes, tuple(teacher.input_shape))
+    if ours != theirs:
+        raise FinetuneError(
+            f"the teacher has {theirs[0]} classes and takes {theirs[1]}, the model {ours[0]} and {ours[1]}",
+            advice="distil from a model with the same classes and input size, or from none",
+        )
+
+
+def _notes(training: Training) -> tuple[str, ...]:
+    """Return what a reader of the history should know."""
+    found = []
+    if training.start.batchnorm is not None and not training.start.refreshed:
+        found.append("re-estimated BatchNorm statistics were worse; the given ones were kept")
+    if training.stopped:
+        found.append(training.stopped)
+    if training.rows and training.best_epoch == 0:
+        found.append("training did not help: the weights from before the first epoch were kept")
+    return tuple(found)
+
+
+def _tuned(checkpoint: Checkpoint, best: dict[str, Tensor], history: History) -> Checkpoint:
+    """Return the checkpoint with the best weights, and a line of what was done to it."""
+    model = copy.deepcopy(checkpoint.model)
+    replace(checkpoint, model=model).classifier().load_state_dict(best)
+    recipe = history.recipe
+    how = [f"{recipe.optimizer}, lr {recipe.lr:g}, batch {recipe.batch_size}"]
+    if history.teacher_sha256 is not None:
+        how.append(f"distilled from {history.teacher_sha256[:8]}")
+    if recipe.adversarial is not None:
+        how.append(f"adversarial {recipe.adversarial}")
+    what = (
+        f"fine-tuned {len(history.epochs)} epochs on {history.num_train} images ({', '.join(how)}); epoch "
+        f"{history.best_epoch} kept: {history.select_accuracy:.4f} of {history.num_select} select images right"
+    )
+    return checkpoint.followed_by(model.eval(), what)

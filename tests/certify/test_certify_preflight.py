@@ -1,0 +1,200 @@
+"""Negative controls: what fools attacks is flagged, what is undefended falls, and a sound model raises nothing."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from certify_fakes import NUM_CLASSES, answered_by, bent, images_of, linear, run
+from tiny_onnx import random_weights
+from torch import nn
+
+from compressor.attacks.threat import parse_threat
+from compressor.errors import CertifyError
+
+SMALL = parse_threat("linf:4/255")
+
+
+def flags(certificate):
+    """Return the ids of the flags of the first threat."""
+    return {flag.id for flag in certificate.result.threats[0].flags}
+
+
+def robust(certificate):
+    """Return the robust accuracy of the first threat."""
+    return certificate.result.threats[0].robust_accuracy
+
+
+class Rounded(nn.Module):
+    """Rounds its input to five bits, which leaves no gradient."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, images):
+        """Answer."""
+        return self.inner((images * 31).round() / 31)
+
+
+class Softmaxed(nn.Module):
+    """Answers with probabilities."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, images):
+        """Answer."""
+        return self.inner(images).softmax(1)
+
+
+class Dropping(nn.Module):
+    """Forgets to switch dropout off."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, images):
+        """Answer."""
+        return self.inner(F.dropout(images, 0.3, training=True))
+
+
+class Constant(nn.Module):
+    """Answers class two, always."""
+
+    def forward(self, images):
+        """Answer."""
+        logits = torch.zeros(len(images), NUM_CLASSES)
+        logits[:, 2] = 1.0
+        return logits + 0 * images.sum()
+
+
+class Broken(nn.Module):
+    """Answers some images with NaN."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, images):
+        """Answer."""
+        return self.inner(images) / (images[:, 0, 0, 0] > 0.1)[:, None]
+
+
+def test_a_sound_model_raises_no_flag():
+    """Nothing is random, rounded or saturated here."""
+    model = bent()
+    certificate, _ = run(model, answered_by(model), threats=[SMALL], battery="standard")
+    assert flags(certificate) == set()
+    assert 0 < robust(certificate) < certificate.result.clean_accuracy
+
+
+def test_an_undefended_model_falls():
+    """A plain linear model on colour images has nothing left at 8/255."""
+    shape = (3, 32, 32)
+    model = linear(random_weights(shape, NUM_CLASSES), shape)
+    certificate, _ = run(model, answered_by(model, shape=shape), threats=[parse_threat("linf:8/255")])
+    assert robust(certificate) == 0.0
+    assert flags(certificate) == set()
+
+
+def test_rounded_inputs_are_flagged():
+    """Gradients are zero, so gradient attacks break nothing, and a gate that believed them would pass."""
+    model = Rounded(bent())
+    certificate, _ = run(model, answered_by(model), threats=[parse_threat("linf:12/255")], battery="standard")
+    assert {"gradients", "unbounded", "black-box"} <= flags(certificate)
+    first, second = certificate.result.threats[0].attacks[:2]
+    assert first.num_broken == second.num_broken == 0
+
+
+def test_probabilities_are_flagged():
+    """A softmax at the end hides gradients."""
+    model = Softmaxed(bent())
+    certificate, _ = run(model, answered_by(model), threats=[SMALL])
+    assert "logits" in flags(certificate)
+
+
+def test_a_random_forward_pass_is_flagged():
+    """Dropout that was left on."""
+    model = Dropping(bent())
+    certificate, _ = run(model, answered_by(bent()), threats=[SMALL])
+    assert "deterministic" in flags(certificate)
+
+
+def test_a_constant_model_cannot_pass():
+    """It never changes its answer, so its accuracy is its robust accuracy: chance, and flagged."""
+    pixels = torch.rand(100, 1, 6, 6)
+    certificate, _ = run(Constant(), images_of(pixels, torch.arange(100) % NUM_CLASSES), threats=[SMALL])
+    assert certificate.result.clean_accuracy == robust(certificate) == 0.2
+    assert {"gradients", "unbounded"} <= flags(certificate)
+
+
+def test_answers_that_are_no_numbers_are_refused():
+    """Nothing can be concluded; the error names the image."""
+    with pytest.raises(CertifyError, match="NaN or infinity for image test/"):
+        run(Broken(bent()), answered_by(bent()), threats=[SMALL])
+
+
+def test_an_adversarial_image_answered_with_nan_is_broken():
+    """A model that falls over next to an image does not stand there."""
+
+    class Cliff(nn.Module):
+        """Right on images of whole bytes, NaN on all others."""
+
+        def __init__(self, inner):
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, images):
+            levels = images * 255
+            is_between = ((levels - levels.round()).abs() > 0.01).flatten(1).any(1)
+            return self.inner(images).masked_fill(is_between[:, None], torch.nan)
+
+    pixels = (torch.rand(40, 1, 6, 6) * 255).round() / 255
+    images = images_of(pixels, bent()(pixels).argmax(1))
+    certificate, _ = run(Cliff(bent()), images, threats=[parse_threat("linf:1/510")])
+    assert certificate.result.clean_accuracy == 1.0
+    assert robust(certificate) == 0.0
+
+
+def test_transfer_that_beats_the_direct_attack_is_flagged():
+    """The dense model's images break a masked slim model that gradients cannot break."""
+    dense = bent()
+    certificate, _ = run(
+        Rounded(dense), answered_by(dense), threats=[parse_threat("linf:12/255")], battery="standard", baseline=dense
+    )
+    assert "transfer" in flags(certificate)
+    assert certificate.result.baseline.transfer < 1
+
+
+def test_accuracy_that_rises_with_epsilon_is_flagged(monkeypatch):
+    """An attack that fails at large epsilons shows in the curve."""
+    from compressor.certify import siege
+
+    model, attack = bent(), siege.run_attack
+
+    def fails_far_away(name, settings, attacked, images, labels, *, threat, seeds):
+        if threat.radius > 0.1:
+            return images
+        return attack(name, settings, attacked, images, labels, threat=threat, seeds=seeds)
+
+    monkeypatch.setattr(siege, "run_attack", fails_far_away)
+    threats = [parse_threat("linf:0.2"), parse_threat("linf:8/255")]
+    certificate, _ = run(model, answered_by(model), threats=threats)
+    assert "monotone" in flags(certificate)
+    assert "monotone" not in {flag.id for flag in certificate.result.threats[1].flags}
+
+
+def test_noise_as_strong_as_attacks_is_flagged():
+    """A model that falls to noise but not to gradients."""
+
+    class Jagged(nn.Module):
+        """Any small change of a pixel changes the answer, with no slope to follow."""
+
+        def forward(self, images):
+            level = (images[:, 0].sum((1, 2)) * 40).floor()
+            return F.one_hot(level.long() % NUM_CLASSES, NUM_CLASSES).float() * 3 + 0 * images.sum()
+
+    model = Jagged()
+    certificate, _ = run(model, answered_by(model), threats=[SMALL])
+    assert "noise" in flags(certificate)
