@@ -61,11 +61,13 @@ def _attacking(model: Checkpoint, batch: int, options: argparse.Namespace) -> di
     with AttackedModel(model.classifier(), shape=(3, 32, 32), device=torch.device(options.device)) as attacked:
         for _ in range(1 + options.repeats):
             begin = time.perf_counter()
-            attacked.loss_and_gradient(
-                images, lambda logits: torch.nn.functional.cross_entropy(logits, labels, reduction="none")
-            )
+            attacked.loss_and_gradient(images, _cross_entropy, labels.to(attacked.device))
             rates.append(batch / (time.perf_counter() - begin))
     return {"batch": batch, "images_per_second": statistics.median(rates[1:]), "all": rates[1:]}
+
+
+def _cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    return torch.nn.functional.cross_entropy(logits, labels, reduction="none")
 
 
 def _noise(num: int) -> Data:

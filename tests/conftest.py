@@ -1,9 +1,13 @@
-"""What every test shares: fixed seeds, and the real inputs beside the project."""
+"""What every test shares: fixed seeds, one thread per worker, and the real inputs beside the project."""
 
 import dataclasses
+import os
 from pathlib import Path
 
 import pytest
+
+# Before torch is imported: two workers with two threads each spend most of their time waiting for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

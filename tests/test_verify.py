@@ -15,9 +15,9 @@ from compressor.attacks.threat import parse_threat
 from compressor.bench.record import SCHEMA as LATENCY_SCHEMA
 from compressor.bench.record import Latency, LatencyRow
 from compressor.bundle import names, write_bundle
+from compressor.bundle.names import SUMS, bundle_digest, format_sums
 from compressor.bundle.replay_images import Adversarial, replay_bytes
 from compressor.bundle.replay_script import replay_script
-from compressor.bundle.names import SUMS, bundle_digest, format_sums
 from compressor.certify.certificate import Certificate, digest_of_result
 from compressor.certify.certify import certify
 from compressor.certify.outcomes import Outcomes, read_outcomes, recompute

@@ -32,7 +32,6 @@ def run(
     show(verdicts.released_text(done.released.summary, verdict, done.released.bundle))
     show("\nThe same evidence, judged by a stricter policy:\n")
     show(verdicts.as_text(done.strict, "text"))
-    show(
-        f"exit code {verdicts.exit_code(done.strict)}: compress gate {done.released.bundle} --policy {done.strict.policy.source}"
-    )
+    command = f"compress gate {done.released.bundle} --policy {done.strict.policy.source}"
+    show(f"exit code {verdicts.exit_code(done.strict)}: {command}")
     return verdicts.exit_code(verdict)

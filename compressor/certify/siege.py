@@ -124,7 +124,8 @@ class Siege:
         clean = self.ground.images.read(rows.tolist()).to(model.device)
         if attack.name == TRANSFER:
             assert transferred is not None
-            found = torch.stack([transferred.candidate(int(row), clean[place]) for place, row in enumerate(rows)])
+            candidates = (transferred.candidate(int(row), clean[place]) for place, row in enumerate(rows))
+            found = torch.stack([each.to(clean.device) for each in candidates])
         else:
             found = run_attack(
                 attack.name,

@@ -28,15 +28,14 @@ class Reply:
 
     def right(self, labels: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return where both answer right: (n,). An answer with NaN or infinity is wrong."""
-        both = (self.twin.argmax(1) == labels) & (self.shipped.argmax(1) == labels)
-        right: NDArray[np.bool_] = both & self.is_finite
-        return right
+        twin, shipped = np.equal(self.twin.argmax(1), labels), np.equal(self.shipped.argmax(1), labels)
+        return np.asarray(twin & shipped & self.is_finite, dtype=np.bool_)
 
     @property
     def is_finite(self) -> NDArray[np.bool_]:
         """Where both answers are numbers: (n,)."""
-        finite: NDArray[np.bool_] = np.isfinite(self.twin).all(1) & np.isfinite(self.shipped).all(1)
-        return finite
+        finite = np.isfinite(self.twin).all(1) & np.isfinite(self.shipped).all(1)
+        return np.asarray(finite, dtype=np.bool_)
 
     def nearness(self, labels: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return how near to wrong the torch model is: the best wrong logit minus the right one (n,)."""

@@ -5,12 +5,10 @@
 - `package.module:factory`, `path/to/file.py:factory`
 """
 
-import difflib
 import functools
-import importlib
 import re
 import warnings
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,18 +21,22 @@ from torch.overrides import TorchFunctionMode
 
 from compressor.errors import CompressorError, LoadError, UntrustedPickle
 from compressor.load.checkpoint import Arguments
-from compressor.load.cifar_resnet import CifarResNet
 from compressor.load.factories import call_factory
+from compressor.load.families import (
+    CIFAR_DEPTHS,
+    FORMS,
+    build_cifar,
+    build_timm,
+    build_torchvision,
+    check_known,
+    import_timm,
+    torchvision_names,
+)
 from compressor.load.manifest import MAX_SIZE, reshape
 from compressor.load.slim_header import read_structure
 
 MAX_CLASSES = 100_000
 MAX_CHANNELS = 1024
-CIFAR_DEPTHS = (8, 14, 20, 32, 44, 56, 110)
-FORMS = (
-    "write --arch as torchvision:resnet18, timm:NAME, cifar:resnet20, slim:FILE, package.module:factory "
-    "or path/to/file.py:factory"
-)
 
 
 class Family(StrEnum):
@@ -122,9 +124,9 @@ def construct(
             )
         return call_factory(parsed.place, parsed.name, arguments).eval()
     builders: dict[Family, Callable[[str, dict[str, Any]], nn.Module]] = {
-        Family.TORCHVISION: _torchvision,
-        Family.TIMM: _timm,
-        Family.CIFAR: _cifar,
+        Family.TORCHVISION: build_torchvision,
+        Family.TIMM: build_timm,
+        Family.CIFAR: build_cifar,
         Family.MEMORY: _memory,
         Family.SLIM: functools.partial(_slim, trust_code=trust_code),
     }
@@ -140,14 +142,6 @@ def construct(
             raise LoadError(
                 f"{architecture} cannot be built with {arguments}: {error}", advice="check the arguments"
             ) from error
-
-
-@functools.cache
-def torchvision_names() -> tuple[str, ...]:
-    """Return the classifiers of the installed torchvision."""
-    import torchvision
-
-    return tuple(torchvision.models.list_models(module=torchvision.models))
 
 
 def known_names() -> tuple[str, ...]:
@@ -169,65 +163,9 @@ def default_size(architecture: str, arguments: Arguments) -> tuple[int, int] | N
         side = int(arguments.get("image_size", min(crops, default=224)))
         return (side, side)
     if parsed.family is Family.TIMM:
-        config = _import_timm().get_pretrained_cfg(parsed.name)
+        config = import_timm().get_pretrained_cfg(parsed.name)
         return tuple(config.input_size[1:]) if config else None
     return None
-
-
-def _torchvision(name: str, arguments: dict[str, Any]) -> nn.Module:
-    import torchvision
-
-    _check_name(Family.TORCHVISION, name, torchvision_names())
-    in_channels = arguments.pop("in_channels", 3)
-    known = {"num_classes"}
-    if name.startswith("vit_"):
-        known |= {"image_size"}
-    if name in ("googlenet", "inception_v3"):
-        known |= {"aux_logits", "transform_input"}
-        arguments |= {key: bool(arguments[key]) for key in ("aux_logits", "transform_input") if key in arguments}
-    _check_known(f"torchvision:{name}", arguments, known | {"in_channels"})
-    if name in ("googlenet", "inception_v3"):
-        arguments["init_weights"] = False
-    model: nn.Module = torchvision.models.get_model(name, weights=None, **arguments)
-    if in_channels != 3:
-        _replace_stem(model, in_channels)
-    return model
-
-
-def _replace_stem(model: nn.Module, in_channels: int) -> None:
-    """Let the first convolution take another number of channels, in place."""
-    name, stem = next((name, each) for name, each in model.named_modules() if isinstance(each, nn.Conv2d))
-    settings: Any = {"stride": stem.stride, "padding": stem.padding, "bias": stem.bias is not None}
-    kernel: Any = stem.kernel_size
-    other = nn.Conv2d(in_channels, stem.out_channels, kernel, **settings)
-    parent, _, child = name.rpartition(".")
-    model.get_submodule(parent)._modules[child] = other
-
-
-def _cifar(name: str, arguments: dict[str, Any]) -> nn.Module:
-    matched = re.fullmatch(r"resnet(\d{1,5})", name)
-    if not matched:
-        _check_name(Family.CIFAR, name, [f"resnet{depth}" for depth in CIFAR_DEPTHS])
-    _check_known(f"cifar:{name}", arguments, {"num_classes", "in_channels", "width"})
-    return CifarResNet(int(matched.group(1)) if matched else 0, **arguments)
-
-
-def _import_timm() -> Any:
-    try:
-        return importlib.import_module("timm")
-    except ImportError as error:
-        raise LoadError("timm is not installed", advice="install it with: pip install 'compress[timm]'") from error
-
-
-def _timm(name: str, arguments: dict[str, Any]) -> nn.Module:
-    timm = _import_timm()
-    if not timm.is_model(name):
-        _check_name(Family.TIMM, name, timm.list_models())
-    _check_known(f"timm:{name}", arguments, {"num_classes", "in_channels"})
-    if "in_channels" in arguments:
-        arguments["in_chans"] = arguments.pop("in_channels")
-    model: nn.Module = timm.create_model(name, pretrained=False, **arguments)
-    return model
 
 
 def _memory(name: str, arguments: dict[str, Any]) -> nn.Module:  # noqa: ARG001 - one signature for all builders
@@ -241,7 +179,7 @@ def _slim(name: str, arguments: dict[str, Any], *, trust_code: bool) -> nn.Modul
     path = Path(name)
     if not path.is_file():
         raise LoadError(f"--arch slim:{name}: there is no such file", advice="slim:FILE needs a slim checkpoint")
-    _check_known(f"slim:{name}", arguments, set())
+    check_known(f"slim:{name}", arguments, set())
     header, shapes = read_structure(path)
     model = construct(header.architecture, header.arguments, trust_code=trust_code)
     reshape(model, header.removed_blocks, header.manifest, shapes)
@@ -266,21 +204,6 @@ class _WithoutMemory(TorchFunctionMode):
             if tensor.is_meta:
                 return tensor
         return func(*args, **kwargs)
-
-
-def _check_name(family: Family, name: str, known: Collection[str]) -> None:
-    if name not in known:
-        close = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
-        advice = f"did you mean {', '.join(f'{family}:{each}' for each in close)}?" if close else FORMS
-        raise LoadError(f"there is no architecture {family}:{name}", advice=advice)
-
-
-def _check_known(text: str, arguments: dict[str, Any], known: set[str]) -> None:
-    for name in arguments:
-        if name not in known:
-            raise LoadError(
-                f"{text} does not take {name}", advice=f"it takes {', '.join(sorted(known)) or 'no arguments'}"
-            )
 
 
 def _check_limits(architecture: str, arguments: Arguments) -> None:

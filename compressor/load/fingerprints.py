@@ -19,8 +19,9 @@ from pydantic import TypeAdapter
 from torch import nn
 
 from compressor.files import write_whole
-from compressor.load.architectures import construct, torchvision_names
+from compressor.load.architectures import construct
 from compressor.load.checkpoint import Arguments
+from compressor.load.families import torchvision_names
 from compressor.load.fit import Shape, is_counter, shapes_of
 
 TABLE = Path(__file__).with_name("fingerprints.json")

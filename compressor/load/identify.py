@@ -7,8 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from compressor.errors import LoadError
-from compressor.load.architectures import torchvision_names
 from compressor.load.checkpoint import Arguments
+from compressor.load.families import torchvision_names
 from compressor.load.fingerprints import digest_of_names, digest_of_shapes, resemblance, table
 from compressor.load.fit import PLAIN_PREFIXES, Shape, Weights, is_counter
 from compressor.load.match import match
@@ -129,6 +129,9 @@ def _nothing_fits(weights: Weights, near: list[str]) -> LoadError:
     if near:
         difference = match(weights, near[0], {}).difference
         message += f"; nearest: {', '.join(near)}; but for {near[0]} {difference.text()}"
+    else:
+        name, tensor = next(iter(weights.items()))
+        message += f"; the first is {name}, {tuple(tensor.shape)}"
     return LoadError(
         message,
         advice="say --arch, for example path/to/file.py:factory; a pruned network needs --arch slim:FILE",

@@ -31,8 +31,8 @@ def check_labels(checkpoint: Checkpoint, data: Data) -> None:
     for images in (data.train, data.select, data.test):
         if images is not None and len(images) and int(images.labels.max()) >= checkpoint.num_classes:
             raise DataError(
-                f"{data.spec} has label {int(images.labels.max())}, but the model knows {checkpoint.num_classes} classes "
-                f"(0 to {checkpoint.num_classes - 1})",
+                f"{data.spec} has label {int(images.labels.max())}, but the model knows {checkpoint.num_classes} "
+                f"classes (0 to {checkpoint.num_classes - 1})",
                 advice="use the data the model was trained for, or give --num-classes with a matching checkpoint",
             )
 

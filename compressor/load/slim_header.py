@@ -82,6 +82,8 @@ def parse_header(text: str, *, source: str) -> SlimHeader:
             f"{source} is a slim checkpoint of schema {header.schema!r}; this version reads {SCHEMA!r}",
             advice="install the version of compress that wrote it",
         )
+    if header.architecture.startswith(("slim:", "memory:")):
+        raise LoadError(f"{source} names {header.architecture!r}, which no slim checkpoint can be of", advice=advice)
     if header.labels is not None and len(header.labels) != header.num_classes:
         raise LoadError(f"{source} names {len(header.labels)} classes but has {header.num_classes}", advice=advice)
     return header

@@ -3,7 +3,6 @@
 import json
 
 from compressor.bundle import Bundle, bundle_digest, check_sums
-from compressor.bundle.replay_script import replay_script
 from compressor.bundle.names import (
     ATTESTATION,
     CERTIFICATE,
@@ -21,6 +20,7 @@ from compressor.bundle.names import (
     VERDICT,
     is_signature,
 )
+from compressor.bundle.replay_script import replay_script
 from compressor.errors import OptionError
 from compressor.records import tool_version
 from compressor.report import attestation

@@ -4,8 +4,8 @@ from functools import cached_property
 from pathlib import Path
 
 from compressor.bundle import Bundle
-from compressor.bundle.replay_images import Replay, read_replay
 from compressor.bundle.names import CERTIFICATE, CHECKPOINT, MODEL, OUTCOMES, REPLAY
+from compressor.bundle.replay_images import Replay, read_replay
 from compressor.certify.certificate import Certificate
 from compressor.certify.outcomes import Outcomes, read_outcomes
 from compressor.errors import BundleError

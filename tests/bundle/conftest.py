@@ -8,9 +8,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from compressor.bundle import write_bundle
+from compressor.bundle.names import JUDGED, MODEL, REPLAY, REPLAY_SCRIPT, VERDICT
 from compressor.bundle.replay_images import Adversarial, replay_bytes
 from compressor.bundle.replay_script import replay_script
-from compressor.bundle.names import JUDGED, MODEL, REPLAY, REPLAY_SCRIPT, VERDICT
 from compressor.files import sha256_of_bytes
 
 SHAPE = (1, 4, 4)

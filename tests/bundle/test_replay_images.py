@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from compressor.bundle.replay_images import Adversarial, read_replay, replay_bytes
-from compressor.bundle.replay_images import as_input
+from compressor.bundle.replay_images import Adversarial, as_input, read_replay, replay_bytes
 from compressor.certify.archive import npz_bytes
 from compressor.errors import EvidenceError
 

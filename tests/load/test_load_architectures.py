@@ -8,7 +8,8 @@ from torch import nn
 
 from compressor.errors import LoadError, UntrustedPickle
 from compressor.load import build, load, save_slim
-from compressor.load.architectures import Family, construct, default_size, parse_architecture, torchvision_names
+from compressor.load.architectures import Family, construct, default_size, parse_architecture
+from compressor.load.families import torchvision_names
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,9 @@ def test_a_known_network_is_recognised_and_confirmed(resnet8: nn.Module, images:
 )
 def test_wrappers_are_taken_off(resnet8: nn.Module, images: torch.Tensor, wrap: object) -> None:
     """Parallel, averaged, compiled, or the user's own."""
-    found = load(wrap(resnet8), input_size=(8, 8))
+    wrapped = wrap(resnet8)
+    resnet8.cpu()  # DataParallel moves a model to the GPU where there is one
+    found = load(wrapped, input_size=(8, 8))
     assert found.architecture == "cifar:resnet8"
     assert torch.equal(found.model(images), resnet8(images))
 

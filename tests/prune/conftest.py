@@ -1,6 +1,6 @@
 """Trained networks as their author published them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -28,3 +28,12 @@ def trained(shared_data: Path) -> Callable[[int], Checkpoint]:
         return checkpoint
 
     return read
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Tiny tensors on many threads wait for each other more than they compute."""
+    num_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(num_threads)

@@ -189,6 +189,26 @@ class Shared(nn.Module):
         return self.linear(self.twice(F.relu(self.twice(self.stem(images)))).mean((2, 3)))
 
 
+class Norms(nn.Module):
+    """Group norm, a functional layer norm with a bare parameter, a transposed convolution, PReLU."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 16, 3)
+        self.norm = nn.GroupNorm(4, 16)
+        self.second = nn.Conv2d(16, 12, 3)
+        self.scale = nn.Parameter(torch.ones(12))
+        self.up = nn.ConvTranspose2d(12, 8, 2, stride=2)
+        self.slope = nn.PReLU(8)
+        self.linear = nn.Linear(8, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Answer logits."""
+        features = self.second(F.relu(self.norm(self.first(images)))).permute(0, 2, 3, 1)
+        features = F.layer_norm(features, self.scale.shape, self.scale).permute(0, 3, 1, 2)
+        return self.linear(self.slope(self.up(features)).mean((2, 3)))
+
+
 class Tokens(nn.Module):
     """A tiny vision transformer: class token, positions, attention, two layers in the residual stream."""
 

@@ -41,6 +41,7 @@ def places(graph: CouplingGraph, name: str) -> dict[tuple[str, str], list[list[i
         (nets.AuxHead, {"conv": 8}),
         (nets.Sorted, {"conv1": 8}),
         (nets.Shared, {"stem": 8}),
+        (nets.Norms, {"first": 4, "second": 12, "up": 8}),
     ],
 )
 def test_known_groups(model, groups):
@@ -105,6 +106,12 @@ def test_operations_without_a_rule_keep_their_channels():
     graph = trace_coupling(nets.Sorted(), SMALL)
     (reason,) = (left.reason for left in graph.left_out if left.name == "conv2")
     assert "sort" in reason
+
+
+@pytest.mark.parametrize(("model", "expected"), [(nets.Norms, True), (nets.Tokens, True), (nets.Chain, False)])
+def test_norms_over_channels_are_noticed(model, expected):
+    """Where a norm averages over channels, a masked dense model is no oracle, and the graph says so."""
+    assert trace_coupling(model(), SMALL).has_channel_norms is expected
 
 
 def test_attention_keeps_its_width():

@@ -113,6 +113,13 @@ def test_integers_of_the_modules_follow():
     assert stream + shortcut.before + shortcut.after == cut.layer2[0].conv2.out_channels == 16
 
 
+def test_norms_transposed_convolutions_and_bare_parameters_are_cut():
+    """Everything that follows a channel is narrowed with it."""
+    made = slim(*_planned(nets.Norms(), SMALL)).model
+    assert (made.norm.num_channels, made.norm.num_groups, tuple(made.scale.shape)) == (8, 4, (6,))
+    assert (made.up.in_channels, made.up.out_channels, made.slope.num_parameters) == (6, 4, 4)
+
+
 def test_a_slim_model_trains():
     """All parameters are leaves with gradients, in train mode, at an odd batch size (facts, trap 9)."""
     made = slim(*_planned(CifarResNet(8), (3, 32, 32))).model.train()

@@ -39,4 +39,10 @@ def trace_coupling(
             "this model has no convolution or linear layer that could be followed",
             advice="compress prunes image classifiers made of convolutions and linear layers",
         )
-    return CouplingGraph(groups=groups, left_out=left_out, products=tuple(products.values()), source=source)
+    return CouplingGraph(
+        groups=groups,
+        left_out=left_out,
+        products=tuple(products.values()),
+        source=source,
+        has_channel_norms=labels.has_channel_norms,
+    )

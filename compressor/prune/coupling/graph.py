@@ -90,3 +90,5 @@ class CouplingGraph:
     products: tuple[Product, ...]
     source: str
     """Who found the coupling, for a person."""
+    has_channel_norms: bool
+    """Whether a norm averages over channels that can leave (layer and group norms): its statistics change with them."""
