@@ -128,7 +128,16 @@ class AttackedModel:
         return logits.detach(), losses.detach(), gradient
 
     def _answer(self, chunk: Tensor) -> Tensor:
-        logits = self.classifier(chunk)
+        size = "x".join(str(extent) for extent in chunk.shape[1:])
+        try:
+            logits = self.classifier(chunk)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            raise CertifyError(
+                f"the model cannot take images of {size} (channels, height, width): {str(error).splitlines()[0]}",
+                advice="check --input-size and --arch against what the model was trained on",
+            ) from error
         if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(chunk):
             got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
             raise CertifyError(

@@ -44,6 +44,9 @@ accuracy may rise with epsilon."""
 MIN_IMAGES = 2
 """One image is not a sign."""
 
+MIN_BY_NOISE = 5
+"""Images next to a wrong answer fall to anything; only more than these say something about the attacks."""
+
 UNBOUNDED = Threat(norm=Norm.LINF, epsilon=Fraction(1))
 STRONGER = "use a stronger battery (--battery full), or an attack made for this architecture"
 
@@ -143,7 +146,7 @@ def check_noise(siege: Siege, twins: Twins, probes: NDArray[np.int64]) -> Iterat
     siege.num_forward += model.num_forward - before
     by_noise, by_search = int(wrong.sum()), int(_found_by_search(siege)[probes].sum())
     survivors = int(siege.stands[probes].sum())
-    if survivors and by_noise >= max(MIN_IMAGES, 0.9 * by_search):
+    if survivors and by_noise >= max(MIN_BY_NOISE, 0.9 * by_search):
         yield Flag(
             id="noise",
             measured=f"random noise breaks {by_noise} of {len(probes)} images, attacks with gradients {by_search}",

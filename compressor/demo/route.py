@@ -20,9 +20,19 @@ from compressor.records import now
 from compressor.task import Cut, Place, Task
 
 ARCHITECTURE = "cifar:resnet8"
-TRAINING = Recipe(epochs=20, lr=0.1, batch_size=64, adversarial="linf:1/10", adversarial_steps=3, distill=False)
+TRAINING = Recipe(
+    epochs=12,
+    lr=0.1,
+    batch_size=64,
+    warmup=0.1,
+    augment="none",
+    batchnorm_batches=0,
+    adversarial="linf:1/10",
+    adversarial_steps=3,
+    distill=False,
+)
 """Adversarial examples from the start: without them there is no robustness worth gating."""
-TUNING = Recipe(epochs=6, lr=0.05, batch_size=64, adversarial="linf:1/10", adversarial_steps=3)
+TUNING = Recipe(epochs=5, lr=0.05, batch_size=64, augment="none", adversarial="linf:1/10", adversarial_steps=3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

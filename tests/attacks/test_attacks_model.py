@@ -96,6 +96,12 @@ def test_answers_that_are_no_logits_are_refused():
         model.logits(torch.rand(3, *SHAPE))
 
 
+def test_images_that_do_not_fit_are_refused():
+    """The error says what the model said."""
+    with AttackedModel(LinearCase().net, shape=SHAPE) as model, pytest.raises(CertifyError, match="1x8x8"):
+        model.logits(torch.rand(3, *SHAPE))
+
+
 def test_a_linear_model_is_its_own_oracle():
     """The gradient of a logit difference is the difference of weights."""
     case = LinearCase()

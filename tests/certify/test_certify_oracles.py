@@ -30,7 +30,7 @@ def small_cnn(channels: int, flat: int) -> nn.Module:
     ],
 )
 def test_standard_lies_between_what_is_proved_and_what_pgd_finds(shared_data, files, preprocess, threat, bounds):
-    """Never below the proved share, never above PGD-40, and near reference AutoAttack at a few percent of its passes."""
+    """Never below the proved share, never above PGD-40; near reference AutoAttack at a few percent of its passes."""
     clean, proved, autoattack, pgd = bounds
     normalisation = parse_preprocess(preprocess)
     images = open_data(str(shared_data / files[1]), preprocess=normalisation).test
