@@ -126,8 +126,10 @@ def from_module(module: nn.Module, *, arch: str | None, size: tuple[int, int] | 
                 raise
             continue
         if same:
-            known = takes if takes.known or origin.header is None else origin.takes
-            return replace(origin, takes=known)
+            if not takes.known:
+                made_for = _takes(origin.model, origin.architecture, origin.arguments, None)
+                takes = made_for if origin.header is None else origin.takes
+            return replace(origin, takes=takes)
         if arch is not None:
             raise LoadError(
                 f"the module has the weights of {arch} but answers differently",

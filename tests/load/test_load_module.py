@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+import torchvision
 from torch import nn
 
 from compressor.data.preprocess import parse_preprocess
@@ -142,3 +143,10 @@ def test_what_is_no_image_classifier_is_refused(model: nn.Module, message: str) 
     """One sentence each."""
     with pytest.raises(LoadError, match=message):
         load(model)
+
+
+def test_a_known_network_takes_the_size_it_was_made_for() -> None:
+    """A convolutional network takes any size: the one of its architecture is taken, and data may still say another."""
+    found = load(torchvision.models.resnet18(num_classes=7))
+    assert found.input_shape == (3, 224, 224)
+    assert not found.input_known
