@@ -61,8 +61,9 @@ def fit(name: str, settings: Settings, *, threat: Threat, num_classes: int) -> t
     if "num_targets" in full:
         full["num_targets"] = min(int(full["num_targets"]), num_classes - 1)
     if name == "apgd-targeted" and num_classes < TARGETED_DLR_NEEDS:
-        left = {key: full[key] for key in ("num_steps", "num_restarts", "rho")}
-        return "apgd", settings_of("apgd") | left | {"loss": "margin"}
+        left = {key: full[key] for key in ("num_restarts", "rho")}
+        num_steps = int(full["num_steps"]) * int(full["num_targets"])
+        return "apgd", settings_of("apgd") | left | {"loss": "margin", "num_steps": num_steps}
     return name, full
 
 

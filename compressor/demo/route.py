@@ -75,7 +75,6 @@ def demo(*, output: Path, work_dir: Path, seed: int = 0, force: bool = False, pr
         progress: listener.
     """
     checkpoint = work_dir / "digits.safetensors"
-    train_digits(checkpoint, seed=seed, work_dir=work_dir, progress=progress)
     policy, strict = work_dir / "policy.toml", work_dir / "strict.toml"
     for path in (policy, strict):
         write_whole(path, (files("compressor.demo") / path.name).read_bytes())
@@ -90,6 +89,7 @@ def demo(*, output: Path, work_dir: Path, seed: int = 0, force: bool = False, pr
         seed=seed,
         place=Place(work_dir=work_dir),
     )
+    train_digits(checkpoint, seed=seed, work_dir=work_dir, progress=progress)
     released = release(checkpoint, task, progress=progress)
     verdict = judge(read_policy(strict), read_evidence([released.bundle]), now=now())
     return Demo(checkpoint=checkpoint, released=released, strict=verdict)

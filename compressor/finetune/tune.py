@@ -1,6 +1,8 @@
 """Win back what pruning cost: a checkpoint, images and a recipe in, the tuned checkpoint and its history out."""
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +21,8 @@ from compressor.finetune.training import Training
 from compressor.load.checkpoint import Checkpoint
 from compressor.progress import SILENT, Progress
 from compressor.records import now, tool_version
+
+TINY_PIXELS = 16 * 16
 
 
 def finetune(
@@ -65,10 +69,11 @@ def finetune(
         select = select.in_memory(progress=progress)
         pixels = Pixels(train, device=place, progress=progress)
         saved = None if keeper is None else keeper.load(device=place, progress=progress)
-        training = begin(
-            checkpoint, teacher=teacher, pixels=pixels, select=select, recipe=recipe, saved=saved, progress=progress
-        )
-        train_to_the_end(training, select, keeper=keeper, progress=progress)
+        with _threads_for(train.shape):
+            training = begin(
+                checkpoint, teacher=teacher, pixels=pixels, select=select, recipe=recipe, saved=saved, progress=progress
+            )
+            train_to_the_end(training, select, keeper=keeper, progress=progress)
     except torch.OutOfMemoryError as error:
         raise MachineError(
             f"{device} ran out of memory while fine-tuning with batches of {recipe.batch_size} images",
@@ -93,6 +98,17 @@ def finetune(
         notes=_notes(training),
     )
     return _tuned(checkpoint, training.best_weights, history), history
+
+
+@contextmanager
+def _threads_for(shape: tuple[int, int, int]) -> Iterator[None]:
+    """Train on one thread where images are tiny: more wait for each other longer than they compute."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if shape[1] * shape[2] <= TINY_PIXELS else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _images_for(checkpoint: Checkpoint, data: Data) -> tuple[ImageSet, ImageSet]:

@@ -1,6 +1,7 @@
 """The verb: the worst case per image, on both twins, whatever way the run went."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from certify_fakes import SHAPE, Stopped, StopsAfter, answered_by, bent, checkpo
 from tiny_onnx import linear_onnx, random_weights
 
 from compressor.attacks.threat import parse_threat
+from compressor.certify.battery import BATTERIES, Assault, Battery
 from compressor.certify.certificate import Certificate, digest_of_result
 from compressor.certify.certify import certify
 from compressor.certify.outcomes import contradictions
@@ -84,7 +86,6 @@ def test_a_certificate_says_what_was_found(scene):
 def test_an_audit_looks_at_survivors(scene, monkeypatch):
     """The full battery meets that many survivors, or all; what it finds stands beside the answer, with an interval."""
     from compressor.certify import fights
-    from compressor.certify.battery import BATTERIES, Assault, Battery
 
     slim, _, images = scene
     strong = Battery(name="full", attacks=(Assault(name="margin"), Assault(name="square", settings={"num_queries": 9})))
@@ -163,13 +164,10 @@ def test_the_battery_is_at_least_as_strong_as_each_attack(scene, tmp_path):
     """What any attack breaks alone, the battery breaks."""
     slim, _, images = scene
     _, whole = run(slim, images, threats=THREATS[1:], battery="standard")
-    for name in ("fgsm", "margin", "apgd-targeted", "square", "noise"):
-        path = tmp_path / f"{name}.toml"
-        settings = {
-            "apgd-targeted": "num_targets = 3\nnum_steps = 20\n",
-            "square": "num_queries = 50\nrescale = true\n",
-        }
-        path.write_text(f'[[attack]]\nname = "{name}"\n{settings.get(name, "")}')
+    for number, attack in enumerate(BATTERIES["standard"].attacks):
+        path = tmp_path / f"{number}.toml"
+        lines = [f"{key} = {json.dumps(value)}" for key, value in attack.settings.items()]
+        path.write_text("\n".join(["[[attack]]", f'name = "{attack.name}"', *lines]))
         _, alone = run(slim, images, threats=THREATS[1:], battery=path)
         for all_of, one in zip(whole.threats, alone.threats, strict=True):
             assert not ((one.slim >= 0) & (all_of.slim == STANDING)).any()
