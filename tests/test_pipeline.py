@@ -1,0 +1,120 @@
+"""The whole route, on the digits: from a checkpoint to a bundle that verifies, twice to the same model."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import compressor
+from compressor.errors import DataError, PolicyError
+from compressor.finetune import Recipe
+from compressor.gate.policy import parse_policy
+from compressor.pipeline import timings_of
+from compressor.runtime.session import open_session
+from compressor.task import Cut, Place, Task, Timing
+
+pytestmark = pytest.mark.slow
+
+POLICY = """
+schema = "compress.policy/1"
+[accuracy]
+min = 0.5
+[[robustness]]
+threat = "linf:1/32"
+max_drop = 0.9
+[[latency]]
+provider = "cpu"
+batch = 1
+threads = 1
+max_p50_ms = 1000
+[[latency]]
+provider = "cpu"
+batch = 2
+threads = 1
+max_p50_ms = 1000
+[evidence]
+battery = "quick"
+"""
+
+
+@pytest.fixture
+def task(tmp_path: Path) -> Task:
+    """Return a small release: 60 images, the quick battery, one epoch."""
+    policy = tmp_path / "policy.toml"
+    policy.write_text(POLICY)
+    return Task(
+        data="digits",
+        policy=policy,
+        cut=Cut(ratio=0.3),
+        recipe=Recipe(epochs=1, batch_size=64),
+        control=True,
+        num_images=60,
+        output=tmp_path / "exports",
+        place=Place(work_dir=tmp_path / "work"),
+    )
+
+
+def test_a_release_ends_with_a_bundle_that_holds(task: Task, digits_checkpoint: Path) -> None:
+    """Passed, verified, and the shipped file answers as torch does at batch sizes 1, 3 and 8."""
+    released = compressor.release(digits_checkpoint, task)
+    assert released.verdict.decision == "passed"
+    assert released.bundle.parent == task.output
+    assert {"latency.json", "latency-cpu-b2-t1.json", "control.json"} <= {
+        each.name for each in released.bundle.iterdir()
+    }
+    report = compressor.verify(released.bundle, data="digits", recheck=10)
+    assert report.holds, report.contradictions
+    session = open_session(released.bundle / "model.onnx")
+    model = compressor.load(released.bundle / "model.safetensors").classifier()
+    for batch in (1, 3, 8):
+        images = np.random.default_rng(batch).random((batch, 1, 8, 8), dtype=np.float32)
+        with torch.inference_mode():
+            expected = model(torch.from_numpy(images)).numpy()
+        np.testing.assert_allclose(session.run(images), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_same_release_again_gives_the_same_model(task: Task, digits_checkpoint: Path, tmp_path: Path) -> None:
+    """With the state of the first run or without any: same model file, same certified result."""
+    first = compressor.release(digits_checkpoint, task)
+    again = compressor.release(digits_checkpoint, replace(task, place=Place(work_dir=None), output=tmp_path / "again"))
+    assert (first.bundle / "model.onnx").read_bytes() == (again.bundle / "model.onnx").read_bytes()
+    results = [each.summary.certificate.result_sha256 for each in (first, again)]
+    assert results[0] == results[1]
+
+
+def test_a_model_below_its_policy_is_rejected(task: Task, digits_checkpoint: Path) -> None:
+    """The bundle lands among the rejected ones, with the same files, and still holds."""
+    task.policy.write_text(POLICY.replace("min = 0.5", "min = 0.999"))
+    released = compressor.release(digits_checkpoint, task)
+    assert released.verdict.decision == "failed"
+    assert released.bundle.parent == task.output / "rejected"
+    assert compressor.verify(released.bundle).holds
+
+
+def test_a_module_in_memory_goes_the_same_way(task: Task, digits_checkpoint: Path) -> None:
+    """The library takes a module where the command line takes a file."""
+    dense = compressor.load(digits_checkpoint)
+    source = {"arch": "cifar:resnet8", "preprocess": dense.preprocess, "input_size": (8, 8)}
+    released = compressor.release(dense.model, replace(task, source=source, control=False))
+    assert released.bundle.name.startswith("CifarResNet-")
+    assert compressor.verify(released.bundle).holds
+
+
+def test_nothing_is_begun_that_cannot_be_judged(task: Task, digits_checkpoint: Path, tmp_path: Path) -> None:
+    """A bad policy, or data without a test split, stops before any work."""
+    task.policy.write_text("")
+    with pytest.raises(PolicyError):
+        compressor.release(digits_checkpoint, task)
+    task.policy.write_text(POLICY)
+    images = np.zeros((40, 1, 8, 8), np.uint8)
+    np.savez(tmp_path / "train-only.npz", x_train=images, y_train=np.arange(40) % 10)
+    with pytest.raises(DataError):
+        compressor.release(digits_checkpoint, replace(task, data=str(tmp_path / "train-only.npz")))
+    assert not task.output.exists()
+
+
+def test_each_latency_row_of_a_policy_is_timed_once() -> None:
+    """Rows that ask for the same configuration share one measurement."""
+    assert timings_of(parse_policy(POLICY, "test")) == [Timing(batches=(1,)), Timing(batches=(2,))]
