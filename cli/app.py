@@ -115,6 +115,17 @@ def run(arguments: Sequence[str]) -> int:
     except Terminated:
         _tell("terminated", "run the same command again: it goes on where it stopped")
         return TERMINATED
+    except ModuleNotFoundError as error:
+        if "--debug" in arguments:
+            traceback.print_exc()
+        if str(error.name).split(".")[0] in {"compressor", "cli"}:
+            _tell(f"a fault of ours: {error}", ISSUES)
+            return FAULT
+        _tell(
+            f"this machine lacks the package {error.name!r}, which this command needs",
+            "install compress with all its dependencies: pip install . in a checkout; only gate and report do without",
+        )
+        return USAGE
     except Exception as error:  # noqa: BLE001 - the one funnel: whatever reaches it is our fault
         if "--debug" in arguments:
             traceback.print_exc()

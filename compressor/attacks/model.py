@@ -12,6 +12,19 @@ from compressor.errors import CertifyError
 from compressor.evaluate import chunk_size
 
 
+MOST_SLOTS = 16
+"""An image keeps its slot while others fall, so chunks run half empty; measured, 16 waste less than 32 and cost no more.
+"""
+
+CUDA_CHUNKS = 16
+"""On a GPU, where chunks are packed densely, so many of them are computed at once."""
+
+
+def num_slots(shape: tuple[int, int, int]) -> int:
+    """Return how many images of (C, H, W) a chunk holds on the CPU; seeds that differ by it share a slot."""
+    return min(chunk_size(shape), MOST_SLOTS)
+
+
 class AttackedModel:
     """A classifier under attack, used as a context.
 
@@ -42,7 +55,8 @@ class AttackedModel:
         self.classifier = classifier
         self.shape = shape
         self.device = torch.device(device)
-        self.chunks = Chunks(chunk_size(shape), device=self.device, threads=threads)
+        size = num_slots(shape) if self.device.type == "cpu" else CUDA_CHUNKS * chunk_size(shape)
+        self.chunks = Chunks(size, device=self.device, threads=threads)
         self.num_forward = 0
         self.num_backward = 0
         self._modes: list[tuple[nn.Module, bool]] = []

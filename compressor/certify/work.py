@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compressor.attacks.model import num_slots
 from compressor.attacks.threat import Threat
 from compressor.certify.archive import Arrays
 from compressor.certify.battery import Assault
@@ -16,7 +17,6 @@ from compressor.certify.state import Store
 from compressor.certify.twins import Reply, Twins
 from compressor.data.images import ImageSet, digest_of_images
 from compressor.errors import CertifyError
-from compressor.evaluate import chunk_size
 from compressor.files import sha256_of_bytes
 from compressor.load.checkpoint import Checkpoint
 from compressor.progress import Progress, Step
@@ -75,9 +75,10 @@ def party(title: str, checkpoint: Checkpoint, artefact: bytes | None, *, device:
 def seeds_of(images: ImageSet, seed: int) -> NDArray[np.int64]:
     """Return one seed per image, from the run's seed and the image's digest: (N,) int64, not negative.
 
-    The remainder by the chunk size is the image's place in the set, so that slots (see `attacks.chunks`) fill evenly.
+    The remainder by the number of slots is the image's place in the set, so that slots (see `attacks.chunks`) fill
+    evenly.
     """
-    size = chunk_size(images.shape)
+    size = num_slots(images.shape)
     seeds = []
     for index in range(len(images)):
         word = int.from_bytes(hashlib.sha256(f"{seed}:{images.digest(index)}".encode()).digest()[:7])

@@ -28,6 +28,8 @@ def _raising(error: BaseException) -> Callable[..., int]:
         (Rejected("parity failed"), 3),
         (Undecided("out of time"), 4),
         (RuntimeError("a bug"), 1),
+        (ModuleNotFoundError("No module named 'torch'", name="torch"), 2),
+        (ModuleNotFoundError("No module named 'compressor.attic'", name="compressor.attic"), 1),
         (KeyboardInterrupt(), 130),
         (app.Terminated(), 143),
     ],
