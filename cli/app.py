@@ -37,6 +37,8 @@ from compressor.records import tool_version
 
 FAULT, USAGE, REJECTED, UNDECIDED, INTERRUPTED, TERMINATED = 1, 2, 3, 4, 130, 143
 ISSUES = "please report it with the command and the traceback that --debug shows"
+AGAIN = "run the same command again: it goes on where it stopped"
+WHOLE = "install compress with all its dependencies: pip install . in a checkout; only gate and report do without"
 
 COMMANDS: dict[str, Callable[..., int | None]] = {
     "inspect": inspect.run,
@@ -101,36 +103,12 @@ def run(arguments: Sequence[str]) -> int:
     previous = signal.signal(signal.SIGTERM, _terminate)
     try:
         return int(app(list(arguments), prog_name="compress", standalone_mode=False) or 0)
-    except CompressorError as error:
+    except (Exception, KeyboardInterrupt, Terminated) as error:  # noqa: BLE001 - the one funnel
         if "--debug" in arguments:
             traceback.print_exc()
-        _tell(error.message, error.advice)
-        return REJECTED if isinstance(error, Rejected) else UNDECIDED if isinstance(error, Undecided) else USAGE
-    except typer.TyperException as error:
-        _tell(error.format_message(), "see compress --help, or the command's own --help")
-        return USAGE
-    except (KeyboardInterrupt, typer.Abort):
-        _tell("interrupted", "run the same command again: it goes on where it stopped")
-        return INTERRUPTED
-    except Terminated:
-        _tell("terminated", "run the same command again: it goes on where it stopped")
-        return TERMINATED
-    except ModuleNotFoundError as error:
-        if "--debug" in arguments:
-            traceback.print_exc()
-        if str(error.name).split(".")[0] in {"compressor", "cli"}:
-            _tell(f"a fault of ours: {error}", ISSUES)
-            return FAULT
-        _tell(
-            f"this machine lacks the package {error.name!r}, which this command needs",
-            "install compress with all its dependencies: pip install . in a checkout; only gate and report do without",
-        )
-        return USAGE
-    except Exception as error:  # noqa: BLE001 - the one funnel: whatever reaches it is our fault
-        if "--debug" in arguments:
-            traceback.print_exc()
-        _tell(f"a fault of ours: {type(error).__name__}: {error}", ISSUES)
-        return FAULT
+        code, message, advice = _explained(error)
+        sys.stderr.write(f"error: {message}\n" + (f"  try: {advice}\n" if advice else ""))
+        return code
     finally:
         signal.signal(signal.SIGTERM, previous)
 
@@ -144,5 +122,19 @@ def _terminate(_signal: int, _frame: FrameType | None) -> None:
     raise Terminated
 
 
-def _tell(message: str, advice: str) -> None:
-    sys.stderr.write(f"error: {message}\n" + (f"  try: {advice}\n" if advice else ""))
+def _explained(error: BaseException) -> tuple[int, str, str]:
+    """Return the exit code, one sentence about what happened, and what to do."""
+    match error:
+        case CompressorError():
+            code = REJECTED if isinstance(error, Rejected) else UNDECIDED if isinstance(error, Undecided) else USAGE
+            return code, error.message, error.advice
+        case typer.TyperException():
+            return USAGE, error.format_message(), "see compress --help, or the command's own --help"
+        case KeyboardInterrupt() | typer.Abort():
+            return INTERRUPTED, "interrupted", AGAIN
+        case Terminated():
+            return TERMINATED, "terminated", AGAIN
+        case ModuleNotFoundError() if str(error.name).split(".")[0] not in {"compressor", "cli"}:
+            return USAGE, f"this machine lacks the package {error.name!r}, which this command needs", WHOLE
+        case _:
+            return FAULT, f"a fault of ours: {type(error).__name__}: {error}", ISSUES
