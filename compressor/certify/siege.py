@@ -102,7 +102,7 @@ class Siege:
     def candidate(self, index: int, clean: Tensor) -> Tensor:
         """Return the adversarial image found for a clean one; the clean one itself where it was wrong already."""
         exhibit = self.gallery.exhibits.get(index)
-        return clean if exhibit is None else torch.from_numpy(exhibit.image)
+        return clean if exhibit is None else torch.from_numpy(exhibit.image).to(clean)
 
     def _flights(self, number: int, batch_size: int) -> Iterator[NDArray[np.int64]]:
         todo = np.flatnonzero(self.stands & (self._num_done <= number))
@@ -124,8 +124,7 @@ class Siege:
         clean = self.ground.images.read(rows.tolist()).to(model.device)
         if attack.name == TRANSFER:
             assert transferred is not None
-            candidates = (transferred.candidate(int(row), clean[place]) for place, row in enumerate(rows))
-            found = torch.stack([each.to(clean.device) for each in candidates])
+            found = torch.stack([transferred.candidate(int(row), clean[place]) for place, row in enumerate(rows)])
         else:
             found = run_attack(
                 attack.name,
