@@ -16,7 +16,7 @@ from compressor.progress import SILENT, Progress
 from compressor.steps import fit, open_model
 from compressor.task import Proof, Task
 
-WORST_CASE_STEPS = {"quick": 25, "standard": 150, "full": 4000}
+WORST_CASE_STEPS = {"quick": 25, "standard": 195, "full": 7200}
 """Forward and backward passes per image that survives everything. An upper guess: broken images cost far less."""
 TRAINING_PASSES = 2.0
 """A training step of one image, teacher included, in passes of an attack: both go forward and backward once."""

@@ -13,6 +13,7 @@ FLOORS = {
     "compressor.progress": 11,
     "compressor.files": 11,
     "compressor.records": 12,
+    "compressor.archive": 12,
     "compressor.data": 20,
     "compressor.evaluate": 21,
     "compressor.attacks": 22,

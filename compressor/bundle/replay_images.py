@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from compressor.certify.archive import npz_bytes, read_npz
+from compressor.archive import npz_bytes, read_npz
 from compressor.errors import EvidenceError
 
 SCHEMA = "compress.replay/1"

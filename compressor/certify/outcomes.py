@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from compressor.archive import Arrays, npz_bytes, read_npz
 from compressor.attacks.threat import parse_threat
 from compressor.certify import numbers
-from compressor.certify.archive import Arrays, npz_bytes, read_npz
 from compressor.certify.certificate import Baseline, Certificate
 from compressor.certify.siege import WRONG
 from compressor.certify.statistics import calibration, clopper_pearson, paired_accuracy

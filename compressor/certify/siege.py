@@ -8,10 +8,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from compressor.archive import Arrays
 from compressor.attacks.ball import Ball
 from compressor.attacks.table import run_attack
 from compressor.attacks.threat import Threat
-from compressor.certify.archive import Arrays
 from compressor.certify.battery import TRANSFER, Assault
 from compressor.certify.gallery import Exhibit, Gallery
 from compressor.certify.state import Store

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from compressor.certify.archive import Arrays, npz_bytes, read_npz
+from compressor.archive import Arrays, npz_bytes, read_npz
 from compressor.files import canonical_json, sha256_of_bytes, write_whole
 from compressor.records import tool_version
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compressor.archive import Arrays
 from compressor.attacks.model import num_slots
 from compressor.attacks.threat import Threat
-from compressor.certify.archive import Arrays
 from compressor.certify.battery import Assault
 from compressor.certify.siege import Ground, Siege
 from compressor.certify.state import Store

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from compressor.archive import npz_bytes
 from compressor.bundle.replay_images import Adversarial, as_input, read_replay, replay_bytes
-from compressor.certify.archive import npz_bytes
 from compressor.errors import EvidenceError
 
 SHAPE = (3, 4, 4)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from certify_fakes import answered_by, bent, run
 
+from compressor.archive import npz_bytes, read_npz
 from compressor.attacks.threat import parse_threat
-from compressor.certify.archive import npz_bytes, read_npz
 from compressor.certify.outcomes import contradictions, read_outcomes, recompute
 from compressor.errors import EvidenceError
 from compressor.records import to_plain
