@@ -84,6 +84,7 @@ def demo(*, output: Path, work_dir: Path, seed: int = 0, force: bool = False, pr
         cut=Cut(ratio=0.5),
         recipe=replace(TUNING, seed=seed),
         control=True,
+        num_images=300,
         output=output,
         force=force,
         seed=seed,
