@@ -14,7 +14,7 @@ part() { # NAME SECONDS COMMAND...
     tail -n 12 "$out/$name.log"
 }
 python3 -c 'import torch; print(torch.__version__, torch.cuda.get_device_name(0))' | tee "$out/queue.txt"
-OMP_NUM_THREADS=1 part tests 160 python3 -m pytest -q -n 14 --maxfail=30 --tb=line -p no:cacheprovider
+OMP_NUM_THREADS=1 part tests 160 python3 -m pytest -q -n 14 --maxfail=30 --tb=line -p no:cacheprovider -p no:benchmark
 part tests-gpu 60 python3 -m pytest -q -m gpu --tb=short -p no:cacheprovider
 part throughput 60 python3 -m benchmarks.throughput --device cuda:0 --output "$out"
 if python3 -c 'import onnxruntime as o, sys; sys.exit("CUDAExecutionProvider" not in o.get_available_providers())'; then
