@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup lint test test-slow demo bench docs clean
+.PHONY: setup lint test test-slow demo bench clean
 
 setup: $(STAMP)
 
@@ -29,9 +29,6 @@ demo: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.latency --provider cpu --output benchmarks/results
-
-docs: $(STAMP)
-	$(BIN)/python docs/make_reference.py
 
 clean:
 	rm -rf $(VENV) .compress exports/rejected exports/*-????????

@@ -7,6 +7,7 @@ Without --data the images are noise: the arithmetic is the same. Results go to t
 
 import argparse
 import statistics
+import tempfile
 import time
 from pathlib import Path
 
@@ -73,7 +74,7 @@ def _cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 def _noise(num: int) -> Data:
     """Return `num` training images of noise."""
     generator = np.random.default_rng(0)
-    path = Path("/tmp") / f"compress-noise-{num}.npz"
+    path = Path(tempfile.mkdtemp()) / "noise.npz"
     images = generator.integers(0, 256, (num + 200, 32, 32, 3), dtype=np.uint8)
     labels = generator.integers(0, 10, num + 200)
     np.savez(

@@ -14,6 +14,7 @@ FLOORS = {
     "compressor.files": 11,
     "compressor.records": 12,
     "compressor.archive": 12,
+    "compressor.usercode": 12,
     "compressor.data": 20,
     "compressor.evaluate": 21,
     "compressor.attacks": 22,

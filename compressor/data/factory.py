@@ -1,13 +1,8 @@
 """`package.module:factory` and `path/to/file.py:factory`: the user's own function returns the images."""
 
-import importlib
-import importlib.util
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -18,7 +13,7 @@ from compressor.data.images import Data
 from compressor.data.roles import assign_roles
 from compressor.data.splits import Split, Wanted
 from compressor.errors import CompressorError, DataError
-from compressor.files import sha256_of_bytes
+from compressor.usercode import import_file, import_module
 
 ADVICE = (
     "let it take no arguments and return Data, or a dict such as {'train': (images, labels), 'test': (images, labels)}"
@@ -92,7 +87,9 @@ def _checked(data: Data, wanted: Wanted) -> Data:
 
 def _find(place: str, name: str, spec: str) -> Callable[[], object]:
     try:
-        module = _import_file(Path(place), spec) if place.endswith(".py") else _import_module(place)
+        if place.endswith(".py") and not Path(place).is_file():
+            raise DataError(f"--data {spec}: there is no file {place}", advice="check the path before the colon")
+        module = import_file(Path(place)) if place.endswith(".py") else import_module(place)
     except CompressorError:
         raise
     except Exception as error:
@@ -105,36 +102,3 @@ def _find(place: str, name: str, spec: str) -> Callable[[], object]:
         raise DataError(f"--data {spec}: {place} has no function {name!r}", advice=ADVICE)
     found: Callable[[], object] = factory
     return found
-
-
-def _import_file(path: Path, spec: str) -> ModuleType:
-    if not path.is_file():
-        raise DataError(f"--data {spec}: there is no file {path}", advice="check the path before the colon")
-    name = f"compress_data_{sha256_of_bytes(str(path.resolve()).encode())[:12]}"
-    found = importlib.util.spec_from_file_location(name, path)
-    assert found is not None
-    assert found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    with _importable(path.resolve().parent):
-        sys.modules[name] = module
-        try:
-            found.loader.exec_module(module)
-        except BaseException:
-            del sys.modules[name]
-            raise
-    return module
-
-
-def _import_module(name: str) -> ModuleType:
-    with _importable(Path.cwd()):
-        return importlib.import_module(name)
-
-
-@contextmanager
-def _importable(folder: Path) -> Iterator[None]:
-    """Let imports find a folder, last of all places so that it shadows nothing."""
-    sys.path.append(str(folder))
-    try:
-        yield
-    finally:
-        sys.path.remove(str(folder))

@@ -1,20 +1,14 @@
 """Architectures that are a user's own code: `package.module:factory` and `path/to/file.py:factory`."""
 
 import difflib
-import importlib
-import importlib.util
 import inspect
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 
 from torch import nn
 
 from compressor.errors import LoadError
-from compressor.files import sha256_of_bytes
 from compressor.load.checkpoint import Arguments
+from compressor.usercode import import_file, import_module
 
 
 def call_factory(place: str, name: str, arguments: Arguments) -> nn.Module:
@@ -30,7 +24,9 @@ def call_factory(place: str, name: str, arguments: Arguments) -> nn.Module:
     """
     text = f"{place}:{name}"
     try:
-        module = _import_file(Path(place)) if place.endswith(".py") else _import_module(place)
+        if place.endswith(".py") and not Path(place).is_file():
+            raise LoadError(f"--arch {place}: there is no such file", advice="check the path before the colon")
+        module = import_file(Path(place)) if place.endswith(".py") else import_module(place)
         factory = getattr(module, name, None)
         if not callable(factory):
             names = [each for each, value in vars(module).items() if callable(value) and not each.startswith("_")]
@@ -59,39 +55,3 @@ def call_factory(place: str, name: str, arguments: Arguments) -> nn.Module:
             f"--arch {text} gave a {type(model).__name__}", advice="the factory must return a torch.nn.Module"
         )
     return model
-
-
-def _import_file(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise LoadError(f"--arch {path}: there is no such file", advice="check the path before the colon")
-    # one module per content, so that two builds give the same classes
-    name = f"compress_arch_{sha256_of_bytes(str(path.resolve()).encode() + path.read_bytes())[:12]}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    with _importable(path.resolve().parent):
-        sys.modules[name] = module
-        try:
-            spec.loader.exec_module(module)
-        except BaseException:
-            del sys.modules[name]
-            raise
-    return module
-
-
-def _import_module(name: str) -> ModuleType:
-    with _importable(Path.cwd()):
-        return importlib.import_module(name)
-
-
-@contextmanager
-def _importable(folder: Path) -> Iterator[None]:
-    """Let imports find a folder, last of all places so that it shadows nothing."""
-    sys.path.append(str(folder))
-    try:
-        yield
-    finally:
-        sys.path.remove(str(folder))
