@@ -48,29 +48,33 @@ def paired_difference(only_first: int, only_second: int, num: int, confidence: f
         return excess**2 <= quantile**2 * num * _variance(difference, only_first, only_second, num)
 
     estimate = (only_first - only_second) / num
-    return _edge(is_plausible, estimate, -1.0), _edge(is_plausible, estimate, 1.0)
+    return edge(is_plausible, estimate, -1.0), edge(is_plausible, estimate, 1.0)
 
 
 def _variance(difference: float, only_first: int, only_second: int, num: int) -> float:
     """Return `num` times the variance of the estimate if the true difference were `difference`."""
+    share = share_of_only_second(difference, only_first, only_second, num)
+    return max(2 * share + difference * (1 - difference), 0.0)
+
+
+def share_of_only_second(difference: float, only_first: int, only_second: int, num: int) -> float:
+    """Return the likeliest share of images that only the second answers right, if the difference were `difference`."""
     linear = (2 * num - only_first + only_second) * difference - only_first - only_second
     constant = -only_second * difference * (1 - difference)
     root = math.sqrt(max(linear**2 - 8 * num * constant, 0.0))
-    share_only_second = (root - linear) / (4 * num)
-    return max(2 * share_only_second + difference * (1 - difference), 0.0)
+    return (root - linear) / (4 * num)
 
 
-def _edge(is_plausible: Callable[[float], bool], inside: float, outside: float) -> float:
+def edge(is_plausible: Callable[[float], bool], inside: float, outside: float) -> float:
     """Return where plausibility ends between a plausible value and the end of the range."""
     if is_plausible(outside):
         return outside
-    for _ in range(200):
-        middle = (inside + outside) / 2
+    while (middle := (inside + outside) / 2) not in (inside, outside):
         if is_plausible(middle):
             inside = middle
         else:
             outside = middle
-    return (inside + outside) / 2
+    return middle
 
 
 def paired_accuracy(first: NDArray[np.bool_], second: NDArray[np.bool_], confidence: float) -> PairedAccuracy:
