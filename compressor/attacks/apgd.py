@@ -11,12 +11,10 @@ import torch
 from torch import Tensor
 
 from compressor.attacks.ball import Ball, steepest
-from compressor.attacks.draws import normal, uniform
 from compressor.attacks.losses import UNTARGETED, Loss, likeliest_wrong, targeted_dlr
 from compressor.attacks.model import AttackedModel
 from compressor.attacks.standing import Standing, kept
 from compressor.attacks.threat import Threat
-from compressor.types import Norm
 
 INERTIA = 0.75
 """Share of the new step; the rest repeats the last move."""
@@ -148,7 +146,7 @@ def _climb(
 ) -> None:
     """Climb once from a random start. `given`: the target classes (m,) where the loss wants them."""
     threat = standing.ball.threat
-    start = _start(standing.ball, standing.seeds, purpose)
+    start = standing.ball.surface(standing.seeds, purpose)  # as the reference does
     logits, losses, gradient = model.loss_and_gradient(start, loss, standing.labels, *given, seeds=standing.seeds)
     stands = standing.judge(start, logits)
     run = _Run(
@@ -188,17 +186,6 @@ def _climb(
 def _windows(num_steps: int) -> tuple[int, int, int]:
     """Return the first number of steps between checks, the smallest, and by how much it shrinks."""
     return max(int(0.22 * num_steps), 1), max(int(0.06 * num_steps), 1), max(int(0.03 * num_steps), 1)
-
-
-def _start(ball: Ball, seeds: Tensor, purpose: str) -> Tensor:
-    """Return a random point on the surface of the ball, clipped to the box, as the reference does."""
-    num = ball.clean[0].numel()
-    if ball.threat.norm is Norm.LINF:
-        delta = 2 * uniform(seeds, purpose, num) - 1
-        delta = delta / delta.abs().amax(1, keepdim=True).clamp_min(1e-12)
-    else:
-        delta = steepest(normal(seeds, purpose, num).reshape(ball.clean.shape), Norm.L2)
-    return ball.project(ball.clean + ball.threat.radius * delta.reshape(ball.clean.shape))
 
 
 def _move(run: _Run, ball: Ball, *, first: bool) -> None:

@@ -49,6 +49,15 @@ class Ball:
         scaled = self.clean + delta * (limit / length.clamp_min(1e-30)) * (1 - L2_SLACK)
         return torch.where(length > limit, scaled, images).clamp(0.0, 1.0)
 
+    def contains(self, images: Tensor) -> Tensor:
+        """Return which images (n, C, H, W) lie in ball and box, so that `project` would leave them alone: (n,) bool."""
+        if self.threat.norm is Norm.LINF:
+            inside = (images >= self.low) & (images <= self.high)
+            return inside.flatten(1).all(1)
+        in_box = ((images >= 0) & (images <= 1)).flatten(1).all(1)
+        length = l2_length(images - self.clean).flatten()
+        return in_box & (length <= self.threat.radius * (1 - L2_SLACK))
+
     def start(self, seeds: Tensor, purpose: str) -> Tensor:
         """Return a random point: uniform in the ball, then clipped to the box."""
         shape = self.clean.shape
@@ -60,6 +69,16 @@ class Ball:
             share = uniform(seeds, f"{purpose} length", 1) ** (1.0 / max(num, 1))
             delta = steepest(direction, Norm.L2) * _per_image(share[:, 0]) * self.threat.radius
         return self.project(self.clean + delta.reshape(shape))
+
+    def surface(self, seeds: Tensor, purpose: str, *, share: float = 1.0) -> Tensor:
+        """Return a random point at a share of epsilon from the image, then clipped to the box."""
+        num = self.clean[0].numel()
+        if self.threat.norm is Norm.LINF:
+            delta = 2 * uniform(seeds, purpose, num) - 1
+            delta = delta / delta.abs().amax(1, keepdim=True).clamp_min(1e-12)
+        else:
+            delta = steepest(normal(seeds, purpose, num).reshape(self.clean.shape), Norm.L2)
+        return self.project(self.clean + share * self.threat.radius * delta.reshape(self.clean.shape))
 
 
 def _linf_bounds(images: Tensor, radius: float) -> tuple[Tensor, Tensor]:
@@ -92,6 +111,12 @@ def l1_normalised(gradient: Tensor) -> Tensor:
 def l2_length(delta: Tensor) -> Tensor:
     """Return the l2 norm of each image's part: (n, 1, 1, 1)."""
     return _per_image(row_sums(delta.square()).sqrt())
+
+
+def distances(delta: Tensor, norm: Norm) -> Tensor:
+    """Return how far each image was moved: (n,) float64."""
+    rows = delta.double().flatten(1)
+    return rows.abs().amax(1) if norm is Norm.LINF else row_sums(rows.square()).sqrt()
 
 
 def row_sums(values: Tensor) -> Tensor:

@@ -40,19 +40,22 @@ class Standing:
         """The clean images that still stand."""
         return self.ball.clean
 
-    def judge(self, iterates: Tensor, logits: Tensor) -> Tensor:
+    def judge(self, iterates: Tensor, logits: Tensor, inside: Tensor | None = None) -> Tensor:
         """Look at an iterate of every image that stands, and let go of those it breaks.
 
         Args:
-            iterates: (m, C, H, W), in the ball.
+            iterates: (m, C, H, W).
             logits: (m, K), the model's answers to them.
+            inside: (m,) bool, which iterates lie in the ball; the others count for nothing. None: all do.
 
         Returns:
             Mask (m,) of the images that go on standing: apply it to whatever else is kept per image.
         """
         nearness = margin(logits, self.labels)
-        stands = (logits.argmax(1) == self.labels) & logits.isfinite().all(1)
+        stands = answered_right(logits, self.labels)
         better = (nearness > self._best_margin[self.rows]) | ~stands
+        if inside is not None:
+            stands, better = stands | ~inside, better & inside
         self._best_margin[self.rows[better]] = nearness[better]
         self.best[self.rows[better]] = iterates[better]
         if not stands.all():
@@ -64,6 +67,11 @@ class Standing:
         """Judge the last iterate, which no gradient was taken at."""
         if len(self):
             self.judge(iterates, model.logits(iterates, self.seeds))
+
+
+def answered_right(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return where the answer is right: (n,) bool. NaN or infinity is no answer, so it is wrong."""
+    return (logits.argmax(1) == labels) & logits.isfinite().all(1)
 
 
 def kept(stands: Tensor, *values: Tensor) -> tuple[Tensor, ...]:

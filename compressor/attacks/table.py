@@ -7,7 +7,9 @@ from typing import Any
 from torch import Tensor
 
 from compressor.attacks.apgd import apgd, apgd_targeted
+from compressor.attacks.fab import fab_targeted
 from compressor.attacks.fgsm import fgsm
+from compressor.attacks.fmn import fmn
 from compressor.attacks.losses import CLASSES_NEEDED
 from compressor.attacks.margin import margin_cascade
 from compressor.attacks.model import AttackedModel
@@ -28,12 +30,17 @@ ATTACKS: dict[str, Attack] = {
     "apgd": apgd,
     "apgd-targeted": apgd_targeted,
     "margin": margin_cascade,
+    "fab-targeted": fab_targeted,
+    "fmn": fmn,
     "square": square,
     "noise": noise,
 }
 
 WITHOUT_GRADIENT = frozenset({"square", "noise", f"{PREFIX}Square", f"{PREFIX}SPSA"})
 """Attacks that only ask for answers: where they find more than the others, gradients mislead."""
+
+MINIMUM_NORM = frozenset({"fab-targeted", "fmn", f"{PREFIX}FAB", f"{PREFIX}DeepFool"})
+"""Attacks that look for the nearest wrong image, not for the worst one within the threat."""
 
 TARGETED_DLR_NEEDS = 4
 """Classes, for the targeted difference of logits ratio."""

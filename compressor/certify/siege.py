@@ -1,6 +1,6 @@
 """A model under all attacks of a battery at one threat: each attack gets only the images that still stand."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from compressor.archive import Arrays
 from compressor.attacks.ball import Ball
-from compressor.attacks.table import run_attack
+from compressor.attacks.table import MINIMUM_NORM, run_attack
 from compressor.attacks.threat import Threat
 from compressor.certify.battery import TRANSFER, Assault
 from compressor.certify.gallery import Exhibit, Gallery
@@ -58,9 +58,31 @@ class Siege:
         self.num_backward = 0
         self.gallery = Gallery(keep_all=keep_all)
         self._num_done = np.zeros(len(ground.images), dtype=np.int16)
-        # A near miss is taken from the last attack that uses gradients: it searched best.
-        gradient = [number for number, attack in enumerate(attacks) if attack.has_gradient]
-        self._near_from = gradient[-1] if gradient else len(attacks) - 1
+        # A near miss is taken from the last attack that climbs within the threat: it searched best.
+        climbing = [
+            number for number, attack in enumerate(attacks) if attack.has_gradient and attack.name not in MINIMUM_NORM
+        ]
+        self._near_from = climbing[-1] if climbing else len(attacks) - 1
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Siege]", ground: Ground) -> "Siege":
+        """Return one siege of all images, in the order of its parts.
+
+        Args:
+            parts: ended sieges with the same attacks at the same threat, at least one.
+            ground: all their images.
+        """
+        whole = cls(ground, parts[0].threat, parts[0].attacks)
+        start = 0
+        for part in parts:
+            whole.broken_by[start : start + len(part.broken_by)] = part.broken_by
+            whole.num_forward += part.num_forward
+            whole.num_backward += part.num_backward
+            for index, exhibit in part.gallery.exhibits.items():
+                whole.gallery.add(start + index, exhibit)
+            start += len(part.broken_by)
+        whole.gallery.tidy(np.zeros(0, dtype=np.int64))
+        return whole
 
     def __len__(self) -> int:
         """Return the steps of the whole work: attacks times images."""

@@ -6,7 +6,7 @@ import pytest
 import torch
 from attack_nets import L2, LINF, sizes, threat
 
-from compressor.attacks.ball import Ball, l1_normalised, l2_length, steepest
+from compressor.attacks.ball import Ball, distances, l1_normalised, l2_length, steepest
 from compressor.attacks.draws import normal, signs, uniform
 from compressor.attacks.threat import parse_threat
 
@@ -37,6 +37,34 @@ def test_projection_is_inside_and_stays(norm):
     assert float(once.max()) <= 1
     assert torch.equal(ball.project(once), once)
     assert torch.equal(ball.project(images), images)
+
+
+@pytest.mark.parametrize("norm", [LINF, L2])
+def test_the_ball_contains_what_projection_leaves_alone(norm):
+    """What lies in ball and box, and nothing else: a little too far or outside [0, 1] is not inside."""
+    images = torch.rand(8, 1, 4, 4)
+    ball = Ball(images, threat(norm, 0.3))
+    far = images + torch.randn_like(images)
+    inside = ball.project(far)
+    assert bool(ball.contains(inside).all())
+    assert bool(ball.contains(images).all())
+    assert not bool(ball.contains(images + (far - images) * 1.01).any())
+    nearly = images.clone()
+    nearly[:, 0, 0, 0] = torch.where(images[:, 0, 0, 0] < 0.5, -1e-4, 1 + 1e-4)
+    wide = Ball(images, threat(norm, 0.9))
+    assert not bool(wide.contains(nearly).any())
+
+
+@pytest.mark.parametrize("norm", [LINF, L2])
+def test_points_of_the_surface_lie_that_far(norm):
+    """At epsilon, or at a share of it, where the box allows it; distances are those in float64."""
+    images = torch.full((9, 3, 4, 4), 0.5)
+    ball = Ball(images, threat(norm, 0.2))
+    for share in (1.0, 0.5):
+        found = ball.surface(torch.arange(9), "test", share=share)
+        far = distances(found - images, norm)
+        assert torch.allclose(far, torch.full_like(far, 0.2 * share), rtol=1e-5)
+        assert torch.allclose(far, sizes(found, images, norm), rtol=1e-5)
 
 
 def test_taking_some_images_keeps_their_balls():

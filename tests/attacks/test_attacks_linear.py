@@ -19,6 +19,9 @@ EXACT = [
     ("margin", {"num_targets": 4}, 5),
     ("apgd-targeted", {"num_steps": 40, "num_targets": 3}, 4),
     ("apgd-targeted", {"num_steps": 40, "num_targets": 4}, 5),
+    ("fab-targeted", {"num_steps": 5, "num_targets": 1}, 2),
+    ("fab-targeted", {"num_steps": 5, "num_targets": 4}, 5),
+    ("fmn", {}, 2),
 ]
 """With so many classes these find whatever there is to find: with more than two, one must try each class in turn."""
 
@@ -31,6 +34,8 @@ ALL = [
     ("apgd", {"loss": "dlr", "num_steps": 20}),
     ("apgd-targeted", {"num_steps": 10}),
     ("margin", {"num_steps": 5}),
+    ("fab-targeted", {"num_steps": 4, "num_restarts": 2}),
+    ("fmn", {"num_steps": 10}),
     ("square", {"num_queries": 60}),
     ("square", {"num_queries": 60, "rescale": True}),
     ("noise", {"num_draws": 3}),

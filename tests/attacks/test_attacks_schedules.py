@@ -93,13 +93,13 @@ def test_apgd_agrees_with_another_implementation(monkeypatch, norm, loss):
     name = {LINF: "Linf", L2: "L2"}[norm]
     theirs = torchattacks.APGD(net, norm=name, eps=epsilon, steps=100, loss=loss, seed=0)(images, labels).detach()
 
-    def same_start(ball, seeds, purpose):
+    def same_start(ball, seeds, purpose, *, share=1.0):
         torch.manual_seed(0)
         noise = 2 * torch.rand(images.shape) - 1 if norm is LINF else torch.randn(images.shape)
         size = noise.abs().flatten(1).amax(1) if norm is LINF else noise.flatten(1).norm(dim=1)
         return ball.project(ball.clean + epsilon * noise / size.reshape(-1, 1, 1, 1))
 
-    monkeypatch.setattr(apgd_file, "_start", same_start)
+    monkeypatch.setattr(Ball, "surface", same_start)
     with AttackedModel(net, shape=(1, 8, 8)) as model:
         ours = apgd_file.apgd(model, images, labels, threat=threat(norm, epsilon), seeds=torch.arange(60), loss=loss)
     broken = net(ours).argmax(1) != labels
