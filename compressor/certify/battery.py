@@ -2,7 +2,7 @@
 
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,14 @@ def digest_of_attacks(attacks: tuple[Assault, ...], threat: Threat) -> str:
     return sha256_of_bytes(canonical_json({"threat": str(threat), "attacks": to_plain(attacks)}))
 
 
+AUTOATTACK = (
+    Assault(name="apgd", settings={"loss": "ce", "num_steps": 100}),
+    Assault(name="apgd-targeted", settings={"num_targets": 9, "num_steps": 100}),
+    Assault(name="fab-targeted", settings={"num_targets": 9, "num_steps": 100}),
+    Assault(name="square", settings={"num_queries": 5000}),
+)
+"""The components of AutoAttack's `standard` in its order, at its settings (arXiv 2003.01690; one restart each)."""
+
 _FIRST = Assault(name="fgsm")
 _MARGIN = Assault(name="margin")
 _NOISE = Assault(name="noise")
@@ -85,9 +93,7 @@ BATTERIES = {
         attacks=(
             _FIRST,
             _MARGIN,
-            Assault(name="apgd", settings={"loss": "ce", "num_steps": 100}),
-            Assault(name="apgd-targeted", settings={"num_targets": 9, "num_steps": 100}),
-            Assault(name="square", settings={"num_queries": 5000}),
+            *AUTOATTACK,
             _NOISE,
         ),
     ),
@@ -95,10 +101,15 @@ BATTERIES = {
 """`quick`: seconds, for trying out. `standard`: the gate's default, a few percent of AutoAttack's passes; its settings
 were chosen on models trained for that purpose, not on the oracles that it is measured by.
 
-`full` has three of the four components of AutoAttack's `standard` at their settings (arXiv 2003.01690: APGD-CE 100,
-APGD-T 9 x 100, Square 5,000) behind the cheap ones. FAB-T is not in it yet, so it is not AutoAttack and is not to be
-called so.
+`full`: AutoAttack's components behind the cheap ones, which break most images first and so save most of its passes. It
+may be called AutoAttack's only where `holds_autoattack` says so: with few classes there are fewer targets.
 """
+
+
+def holds_autoattack(attacks: Sequence[Assault], threat: Threat) -> bool:
+    """Say whether fitted attacks hold AutoAttack's components, in its order, at the settings that ten classes give."""
+    left = iter(attacks)
+    return all(wanted in left for wanted in Battery(name="", attacks=AUTOATTACK).fitted(threat, 10))
 
 
 def read_battery(text: str) -> Battery:

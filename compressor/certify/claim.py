@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from compressor.certify.battery import Assault, holds_autoattack
 from compressor.certify.certificate import Artefact, ThreatResult
 from compressor.certify.numbers import Numbers
 
@@ -41,15 +42,20 @@ def _robust(artefact: Artefact, numbers: Numbers, threats: Sequence[ThreatResult
             "Gradients came from the torch model that the file was exported from; what they found was replayed on the "
             "file, and an image counts as robust only if neither ever answered it wrong."
         )
-    if any(each.battery == "full" for each in threats):
+    if all(_is_autoattack(each) for each in threats):
         sentences.append(
-            "The battery full holds three of the four components of AutoAttack at its settings, and not FAB-T, so this "
-            "is not an AutoAttack figure."
+            "The battery holds the four components of AutoAttack standard at its settings (APGD-CE 100, APGD-T 9 x "
+            "100, FAB-T 9 x 100, Square 5,000), in code of this tool, not the reference's, and behind cheaper attacks."
         )
     flags = ", ".join(dict.fromkeys(flag.id for each in threats for flag in each.flags))
     if flags:
         sentences.append(f"Flags were raised ({flags}): the attacks may have been fooled, and the figures be too high.")
     return sentences
+
+
+def _is_autoattack(result: ThreatResult) -> bool:
+    attacks = [Assault(name=each.name, settings=each.settings) for each in result.attacks]
+    return holds_autoattack(attacks, result.threat)
 
 
 def _curve() -> str:

@@ -3,19 +3,43 @@
 import pytest
 
 from compressor.attacks.threat import parse_threat
-from compressor.certify.battery import BATTERIES, digest_of_attacks, read_battery
+from compressor.certify.battery import (
+    AUTOATTACK,
+    BATTERIES,
+    Assault,
+    Battery,
+    digest_of_attacks,
+    holds_autoattack,
+    read_battery,
+)
 from compressor.errors import OptionError
 
 LINF = parse_threat("linf:8/255")
 
 
 def test_named_batteries_are_what_they_say():
-    """`full` has the three components of AutoAttack that exist here at its settings."""
+    """`full` has the four components of AutoAttack at its settings, in its order."""
+    assert [attack.name for attack in AUTOATTACK] == ["apgd", "apgd-targeted", "fab-targeted", "square"]
     full = {attack.name: attack.settings for attack in read_battery("full").fitted(LINF, 10)}
     assert (full["apgd"]["loss"], full["apgd"]["num_steps"], full["apgd"]["rho"]) == ("ce", 100, 0.75)
     assert (full["apgd-targeted"]["num_targets"], full["apgd-targeted"]["num_steps"]) == (9, 100)
+    assert (full["fab-targeted"]["num_targets"], full["fab-targeted"]["num_steps"]) == (9, 100)
+    assert {full[name]["num_restarts"] for name in ("apgd", "apgd-targeted", "fab-targeted")} == {1}
     assert (full["square"]["num_queries"], full["square"]["p_init"], full["square"]["rescale"]) == (5000, 0.8, False)
     assert set(BATTERIES) == {"quick", "standard", "full"}
+
+
+def test_what_may_be_called_autoattack():
+    """`full` on ten classes or more; not with fewer targets, another setting or order, nor a weaker battery."""
+    for norm in (LINF, parse_threat("l2:1/2")):
+        assert holds_autoattack(BATTERIES["full"].fitted(norm, 10), norm)
+        assert holds_autoattack(BATTERIES["full"].fitted(norm, 1000), norm)
+        assert not holds_autoattack(BATTERIES["full"].fitted(norm, 9), norm)
+        assert not holds_autoattack(BATTERIES["full"].fitted(norm, 2), norm)
+        assert not holds_autoattack(BATTERIES["full"].fitted(norm, 10)[::-1], norm)
+        assert not holds_autoattack(BATTERIES["standard"].fitted(norm, 10), norm)
+    short = Assault(name="square", settings={"num_queries": 4999})
+    assert not holds_autoattack(Battery(name="x", attacks=(*AUTOATTACK[:3], short)).fitted(LINF, 10), LINF)
 
 
 def test_every_setting_is_stated():
