@@ -1,6 +1,5 @@
 """What is in a checkpoint file: weights, or a whole module, or a slim checkpoint; and what stands beside them."""
 
-import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,25 +10,23 @@ from torch import Tensor, nn
 
 from compressor.errors import LoadError, UntrustedPickle
 from compressor.load.fit import modern_names
+from compressor.load.kinds import ADVICE, AGAIN, refuse_other_kinds
+from compressor.load.limits import ARCHIVE, check_archive, check_claims
 from compressor.load.pickles import Inert, read_pickle, read_torchscript
-from compressor.load.slim_header import KEY, SlimHeader, is_safetensors, parse_header
+from compressor.load.slim_header import KEY, WEIGHTS, SlimHeader, is_safetensors, parse_header
 
 WEIGHT_KEYS = (
-    "state_dict", "model_state_dict", "model", "net", "network", "weights",
-    "ema", "model_ema", "ema_state_dict", "state_dict_ema",
+    "state_dict", "model_state_dict", "model", "net", "network", "weights", "params", "module",
+    "ema", "model_ema", "ema_state_dict", "state_dict_ema", "params_ema", "shadow",
 )  # fmt: skip
 """Where training scripts keep the weights, the plain ones before the averaged ones."""
-LABEL_KEYS = ("labels", "classes", "class_names", "class_to_idx")
+LABEL_KEYS = ("labels", "classes", "class_names", "class_to_idx", "idx_to_class", "id2label", "CLASSES")
+SETTING_KEYS = ("hyper_parameters", "meta", "config")
+"""Where training scripts keep what else they know."""
 HINT_KEYS = ("arch", "architecture", "model_name")
-OTHER_KINDS = {
-    ".onnx": "an ONNX model",
-    ".pt2": "a program of torch.export",
-    ".h5": "a Keras model",
-    ".keras": "a Keras model",
-    ".tflite": "a TFLite model",
-    ".pb": "a TensorFlow model",
-}
-ADVICE = "give a file of torch.save (.pt, .pth) or .safetensors that holds a state dict"
+COMPILED = "._orig_mod."
+OTHER_TENSORS = "torch._utils._rebuild_"
+"""What makes a tensor of a kind that is not read here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,24 +57,19 @@ def read_contents(path: Path, *, trust_pickle: bool = False) -> Contents:
         UntrustedPickle: it needs that, and nobody said so.
         LoadError: missing, a folder, empty, damaged, or no checkpoint.
     """
-    if path.is_dir():
-        raise LoadError(f"{path} is a folder", advice="give the checkpoint file inside it")
+    refuse_other_kinds(path)
     try:
         with path.open("rb") as file:
-            head = file.read(16)
+            head = file.read(len(ARCHIVE))
         if is_safetensors(path):
             return _from_safetensors(path)
     except OSError as error:
         raise LoadError(f"cannot read {path}: {error.strerror or error}", advice="check the path") from error
-    if not head:
-        raise LoadError(f"{path} is empty", advice="copy or download the file again")
-    if path.suffix.lower() in OTHER_KINDS:
-        raise LoadError(f"{path} is {OTHER_KINDS[path.suffix.lower()]}, which cannot be pruned", advice=ADVICE)
-    if head[:4] == b"PK\x03\x04":
+    if head == ARCHIVE:
         return _from_zip(path, trust_pickle=trust_pickle)
     if head[:1] != b"\x80":
         raise LoadError(f"{path} is neither a file of torch.save nor safetensors", advice=ADVICE)
-    return _unpack(read_pickle(path, trust_pickle=trust_pickle), str(path))
+    return _unpack(read_pickle(path, trust_pickle=trust_pickle), path)
 
 
 def _from_safetensors(path: Path) -> Contents:
@@ -88,29 +80,38 @@ def _from_safetensors(path: Path) -> Contents:
     except OSError:
         raise
     except Exception as error:
-        raise LoadError(f"{path} is truncated or damaged: {error}", advice="copy or download the file again") from error
+        raise LoadError(f"{path} is truncated or damaged: {error}", advice=AGAIN) from error
     if text is not None:
-        return Contents(weights=_dense(weights, str(path)), header=parse_header(text, source=str(path)))
-    return Contents(weights=modern_names(_dense(weights, str(path))))
+        return Contents(weights=_dense(weights, path), header=parse_header(text, source=str(path)))
+    return _plain(_dense(weights, path))
 
 
 def _from_zip(path: Path, *, trust_pickle: bool) -> Contents:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = [name.rpartition("/")[2] for name in archive.namelist()]
-    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        raise LoadError(f"{path} is truncated or damaged", advice="copy or download the file again") from error
+    names = check_archive(path)
     if "archive_format" in names or "serialized_exported_program.json" in names:
         raise LoadError(f"{path} is a program of torch.export, which cannot be pruned", advice=ADVICE)
     if "constants.pkl" in names:
         weights = read_torchscript(path, trust_pickle=trust_pickle)
-        return Contents(weights=modern_names(weights), notes=("the weights were taken out of TorchScript",))
+        return _plain(weights, notes=("the weights were taken out of TorchScript",))
     if "data.pkl" not in names:
         raise LoadError(f"{path} is a zip archive without weights", advice=ADVICE)
-    return _unpack(read_pickle(path, trust_pickle=trust_pickle), str(path))
+    return _unpack(read_pickle(path, trust_pickle=trust_pickle), path)
 
 
-def _unpack(found: object, source: str) -> Contents:
+def _plain(
+    weights: Mapping[str, Tensor],
+    *,
+    labels: tuple[str, ...] | None = None,
+    hint: str | None = None,
+    notes: tuple[str, ...] = (),
+) -> Contents:
+    """Return what a file without a slim header holds, under today's names."""
+    if any(COMPILED in f".{name}" for name in weights):
+        notes += ("names hold '_orig_mod.' of torch.compile, which was stripped",)
+    return Contents(weights=modern_names(weights), labels=labels, hint=hint, notes=notes)
+
+
+def _unpack(found: object, path: Path) -> Contents:
     """Find the weights in what was read."""
     labels: tuple[str, ...] | None = None
     hint: str | None = None
@@ -123,8 +124,9 @@ def _unpack(found: object, source: str) -> Contents:
             break
         text = mapping.get(KEY)
         if isinstance(text, str):
-            weights = _dense(_tensors(_as_mapping(mapping.get("state_dict")) or {}), source)
-            return Contents(weights=weights, header=parse_header(text, source=source))
+            weights = _dense(_tensors(_as_mapping(mapping.get(WEIGHTS)) or {}), path)
+            return Contents(weights=weights, header=parse_header(text, source=str(path)))
+        _refuse_quantised(mapping, path)
         labels, hint = labels or _labels(mapping), hint or _hint(mapping)
         held = [key for key in WEIGHT_KEYS if _holds_weights(mapping.get(key))]
         if not held:
@@ -132,29 +134,40 @@ def _unpack(found: object, source: str) -> Contents:
             if tensors:
                 others = [str(key) for key in mapping if key not in tensors]
                 notes += [f"not tensors, left out: {', '.join(others[:5])}"] if others else []
-                return Contents(
-                    weights=modern_names(_dense(tensors, source)), labels=labels, hint=hint, notes=tuple(notes)
-                )
+                return _plain(_dense(tensors, path), labels=labels, hint=hint, notes=tuple(notes))
             held = [key for key, value in mapping.items() if isinstance(key, str) and _holds_weights(value)]
             if len(held) != 1:
                 break
         notes.append(f"the weights are those under {held[0]!r}")
         if len(held) > 1:
-            notes.append(f"there are weights under {', '.join(map(repr, held[1:]))} too, which are not used")
+            unused = ", ".join(map(repr, held[1:]))
+            notes.append(f"there are weights under {unused} too, which are not used; to use them, save them alone")
         found = mapping[held[0]]
-    raise _no_weights(found, source)
+    raise _no_weights(found, path)
 
 
-def _no_weights(found: object, source: str) -> LoadError:
+def _no_weights(found: object, path: Path) -> LoadError:
     if isinstance(found, Inert):
         return UntrustedPickle(
-            f"{source} is a pickled object of {found.name}, and reading it would run code",
-            advice="save its state dict instead, or add --trust-pickle if you trust the file",
+            f"{path} is a pickled object of {found.name}, and reading it would run code",
+            advice="save its state dict instead, or add --trust-pickle, where its code is installed and you trust it",
         )
     mapping = _as_mapping(found)
-    what = f"a dict with {', '.join(map(repr, list(mapping)[:8])) or 'nothing'}" if mapping is not None else "a "
-    what += "" if mapping is not None else type(found).__name__
-    return LoadError(f"{source} holds no weights but {what}", advice="save model.state_dict() with torch.save")
+    what = f"a {type(found).__name__}"
+    if mapping is not None:
+        what = f"a dict with {', '.join(map(repr, list(mapping)[:8])) or 'nothing'}"
+    return LoadError(f"{path} holds no weights but {what}", advice="save model.state_dict() with torch.save")
+
+
+def _refuse_quantised(mapping: Mapping[object, object], path: Path) -> None:
+    """Refuse entries that stand for a tensor of another kind: quantised, sparse, without values."""
+    for name, value in mapping.items():
+        if "_packed_params" in str(name) or (isinstance(value, Inert) and value.name.startswith(OTHER_TENSORS)):
+            raise _not_dense(path, str(name))
+
+
+def _not_dense(path: Path, name: str) -> LoadError:
+    return LoadError(f"{path}: {name} is quantised, sparse or without values", advice="give the float checkpoint")
 
 
 def _as_mapping(found: object) -> Mapping[object, object] | None:
@@ -182,13 +195,12 @@ def _tensors(mapping: Mapping[object, object]) -> dict[str, Tensor]:
     return {key: value for key, value in mapping.items() if isinstance(key, str) and isinstance(value, Tensor)}
 
 
-def _dense(tensors: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
-    """Return plain tensors; refuse quantised and sparse ones, which no layer of a float network takes."""
+def _dense(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """Return plain tensors; refuse those that no layer of a float network takes, and claims beyond the file's size."""
     for name, tensor in tensors.items():
         if tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_meta:
-            raise LoadError(
-                f"{source}: {name} is quantised, sparse or without values", advice="give the float checkpoint"
-            )
+            raise _not_dense(path, name)
+    check_claims(tensors, path)
     return {name: tensor.detach() for name, tensor in tensors.items()}
 
 
@@ -200,7 +212,8 @@ def _labels(mapping: Mapping[object, object]) -> tuple[str, ...] | None:
             value = _ordered(value)
         if isinstance(value, list | tuple) and value and all(isinstance(name, str) for name in value):
             return tuple(value)
-    return None
+    inner = (_as_mapping(mapping.get(key)) for key in SETTING_KEYS)
+    return next((found for each in inner if each and (found := _labels(each))), None)
 
 
 def _ordered(value: Mapping[object, object]) -> object:

@@ -11,6 +11,10 @@ from compressor.load.checkpoint import Arguments
 from compressor.usercode import import_file, import_module
 
 
+class ClassesNeeded(LoadError):
+    """A factory lacks the number of classes only, which the weights of a file can tell."""
+
+
 def call_factory(place: str, name: str, arguments: Arguments) -> nn.Module:
     """Import a user's code and call a function or class in it, with those arguments that it takes.
 
@@ -20,6 +24,7 @@ def call_factory(place: str, name: str, arguments: Arguments) -> nn.Module:
         arguments: num_classes and others; what the factory does not take is left out.
 
     Raises:
+        ClassesNeeded: it takes num_classes without a default, and nobody said it.
         LoadError: no such place or name, the code raises, or what it returns is no module.
     """
     text = f"{place}:{name}"
@@ -33,13 +38,15 @@ def call_factory(place: str, name: str, arguments: Arguments) -> nn.Module:
             close = difflib.get_close_matches(name, names, n=3, cutoff=0.5) or names[:5]
             raise LoadError(f"{place} has no {name!r} to call", advice=f"it has {', '.join(close) or 'none'}")
         accepted = inspect.signature(factory).parameters
-        missing = [
+        needed = [
             key
             for key, each in accepted.items()
             if each.default is each.empty and each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)
         ]
-        if any(key not in arguments for key in missing):
-            raise LoadError(
+        missing = [key for key in needed if key not in arguments]
+        if missing:
+            kind = ClassesNeeded if missing == ["num_classes"] else LoadError
+            raise kind(
                 f"--arch {text} needs {', '.join(missing)}", advice="give its parameters defaults, or say --num-classes"
             )
         takes_all = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in accepted.values())

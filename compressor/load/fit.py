@@ -16,8 +16,16 @@ Shape = tuple[int, ...]
 COUNTERS = ("num_batches_tracked", "total_ops", "total_params")
 """Last part of names that carry no weight: files of old torch lack the first, profilers leave the others behind."""
 
+USABLE_FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+"""Types that weights are stored in; eight-bit floats need scales that a state dict lacks."""
+INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool)
+"""Types of buffers that count or point, such as the relative positions of swin."""
+
 PLAIN_PREFIXES = ("module.", "model.", "net.", "network.", "backbone.", "encoder.", "student.")
 """Where the network proper is when several parts of a file would fit (an average or a teacher beside it)."""
+
+MEASURES = re.compile(r"loss|criterion|metric|confusion|confmat|(^|_)(acc|accuracy|auroc|f1)($|_)", re.IGNORECASE)
+"""First part of the names of losses and metrics, which may hold matrices and are no layers."""
 
 RENAMED = (
     (re.compile(r"(^|\.)_orig_mod(?=\.)"), ""),  # torch.compile
@@ -74,13 +82,24 @@ class Fitted:
 
 
 def modern_names(weights: Weights) -> dict[str, Tensor]:
-    """Return the weights under the names that today's classes use."""
-    renamed = {}
-    for name, tensor in weights.items():
+    """Return the weights under the names that today's classes use.
+
+    Raises:
+        LoadError: two of them would have one name.
+    """
+    stored_as: dict[str, str] = {}
+    for name in weights:
+        today = name
         for pattern, replacement in RENAMED:
-            name = pattern.sub(replacement, name)  # noqa: PLW2901 - one rename after the other
-        renamed[name.removeprefix(".")] = tensor
-    return renamed
+            today = pattern.sub(replacement, today)
+        today = today.removeprefix(".")
+        if today in stored_as:
+            raise LoadError(
+                f"the file holds {today} twice: as {stored_as[today]} and as {name}",
+                advice="save one of both as its own state dict",
+            )
+        stored_as[today] = name
+    return {today: weights[name] for today, name in stored_as.items()}
 
 
 def is_counter(name: str) -> bool:
@@ -140,7 +159,7 @@ def fit(weights: Weights, wanted: Mapping[str, Shape]) -> tuple[Fitted, Differen
     for name, tensor in inside.items():
         if name in wanted or name.endswith("num_batches_tracked"):
             kept[name] = tensor
-        elif is_counter(name) or (name.partition(".")[0] not in children and not _is_layer_weight(tensor)):
+        elif is_counter(name) or (name.partition(".")[0] not in children and not _is_layer_weight(name, tensor)):
             left_over.append(prefix + name)
         else:
             unexpected.append(name)
@@ -164,9 +183,9 @@ def load_strictly(model: nn.Module, weights: Weights) -> None:
     """
     for name, target in _tensors_of(model).items():
         tensor = weights.get(name)
-        if tensor is None:
+        if tensor is None or (is_counter(name) and not tensor.is_complex()):
             continue
-        if tensor.is_floating_point() != target.is_floating_point() or tensor.is_complex():
+        if tensor.dtype not in (USABLE_FLOATS if target.is_floating_point() else INTEGERS):
             raise LoadError(
                 f"{name} is stored as {tensor.dtype}, the network has {target.dtype}",
                 advice="give a checkpoint in floating point; quantised weights cannot be pruned",
@@ -179,6 +198,8 @@ def load_strictly(model: nn.Module, weights: Weights) -> None:
             if name not in weights and not is_counter(name):
                 raise LoadError(f"the weights do not fit the network: the file lacks {name}", advice="check --arch")
             stored = weights[name] if name in weights else torch.zeros_like(target)
+            if is_counter(name) and stored.numel() == 1:
+                stored = stored.reshape(target.shape)  # some scripts store it as a float, or as a list of one
             if stored.shape != target.shape:
                 shapes = f"{tuple(stored.shape)} in the file, {tuple(target.shape)} in the network"
                 raise LoadError(f"the weights do not fit the network: {name} is {shapes}", advice="check --arch")
@@ -211,9 +232,9 @@ def replace_tensors(model: nn.Module, change: Callable[[nn.Module, str, Tensor],
                 table[key] = done[id(tensor)][1]
 
 
-def _is_layer_weight(tensor: Tensor) -> bool:
+def _is_layer_weight(name: str, tensor: Tensor) -> bool:
     """Say whether dropping this tensor would drop a layer; class weights of a loss and counts of a metric do not."""
-    return tensor.is_floating_point() and tensor.ndim >= 2
+    return tensor.is_floating_point() and tensor.ndim >= 2 and not MEASURES.search(name.partition(".")[0])
 
 
 def _first(names: tuple[str, ...], num: int = 1) -> str:

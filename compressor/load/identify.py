@@ -134,5 +134,5 @@ def _nothing_fits(weights: Weights, near: list[str]) -> LoadError:
         message += f"; the first is {name}, {tuple(tensor.shape)}"
     return LoadError(
         message,
-        advice="say --arch, for example path/to/file.py:factory; a pruned network needs --arch slim:FILE",
+        advice="say --arch, for example timm:NAME or path/to/file.py:factory; a pruned network needs --arch slim:FILE",
     )

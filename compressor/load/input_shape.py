@@ -59,11 +59,11 @@ def ask(model: nn.Module, shape: tuple[int, int, int], *, seed: int | None = Non
     Raises:
         LoadError: the forward pass fails, or does not answer logits.
     """
-    images = torch.zeros(2, *shape)
-    if seed is not None:
-        images.normal_(generator=torch.Generator().manual_seed(seed))
     size = "x".join(map(str, shape))
     try:
+        images = torch.zeros(2, *shape)
+        if seed is not None:
+            images.normal_(generator=torch.Generator().manual_seed(seed))
         with torch.inference_mode():
             logits = model(images)
     except Exception as error:

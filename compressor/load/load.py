@@ -9,6 +9,7 @@ from compressor.errors import LoadError, OptionError
 from compressor.files import sha256_of_file
 from compressor.load.checkpoint import Arguments, Checkpoint, sha256_of_weights
 from compressor.load.contents import Contents, read_contents
+from compressor.load.slim_header import SlimHeader
 from compressor.load.sources import Origin, from_module, from_slim, from_weights
 
 
@@ -29,9 +30,9 @@ def load(
             `trust_pickle` a whole pickled module or TorchScript; or a module in memory, which stays as it is.
         arch: a form of `--arch`; None: what the file stores, or recognised from names and shapes.
         preprocess: None: what the file stores.
-        input_size: height and width; None: what the file stores, or the default of the architecture.
-        num_classes: None: what the file has.
-        labels: name of each class; None: what the file stores.
+        input_size: height and width, where the file stores none; None: the default of the architecture.
+        num_classes: for a factory that needs it; what the file has comes first.
+        labels: name of each class, where the file stores none.
         trust_pickle: let the file run code.
 
     Returns:
@@ -69,6 +70,7 @@ def _origin(
         return from_module(contents.module, arch=arch, size=size)
     assert contents.weights is not None
     if contents.header is not None and not (arch or "").startswith("slim:"):
+        _check_size(contents.header, path, size)
         return from_slim(contents.header, contents.weights, arch=arch, size=size, trust_code=trust_pickle)
     given: Arguments = {} if num_classes is None else {"num_classes": num_classes}
     return from_weights(
@@ -80,6 +82,16 @@ def _origin(
         name=path.name,
         trust_code=trust_pickle,
     )
+
+
+def _check_size(header: SlimHeader, path: Path, size: tuple[int, int] | None) -> None:
+    """Refuse an input size that contradicts the one the file was made for."""
+    made_for = header.input_shape[1:]
+    if header.input_known and size is not None and size != made_for:
+        raise LoadError(
+            f"{path} was made for images of {made_for[0]}x{made_for[1]}, not {size[0]}x{size[1]}",
+            advice="leave --input-size out: what the file says comes first",
+        )
 
 
 def _checkpoint(
@@ -96,14 +108,18 @@ def _checkpoint(
     header, takes = origin.header, origin.takes
     if num_classes is not None and num_classes != takes.num_classes:
         raise LoadError(f"{name} has {takes.num_classes} classes, not {num_classes}", advice="leave --num-classes out")
-    stored = header.labels if header else contents.labels
     if labels is not None and len(labels) != takes.num_classes:
         raise LoadError(
             f"{len(labels)} labels were given, but {name} has {takes.num_classes} classes",
             advice="give --labels a file with one name for each class",
         )
-    if stored is not None and len(stored) != takes.num_classes:
-        stored = None
+    stored, unusable = _stored_labels(header.labels if header else contents.labels, takes.num_classes)
+    if stored is not None and labels is not None and stored != labels:
+        number = next(number for number, pair in enumerate(zip(stored, labels, strict=True)) if pair[0] != pair[1])
+        raise LoadError(
+            f"{name} calls class {number} {stored[number]!r}, --labels calls it {labels[number]!r}",
+            advice="leave --labels out: what the file says comes first",
+        )
     if preprocess is None and header is not None and header.preprocess is not None:
         try:
             preprocess = parse_preprocess(header.preprocess)
@@ -123,5 +139,12 @@ def _checkpoint(
         parents=origin.parents,
         sha256=digest,
         source=name,
-        notes=(*origin.notes, *contents.notes),
+        notes=(*origin.notes, *contents.notes, *unusable),
     )
+
+
+def _stored_labels(found: tuple[str, ...] | None, num_classes: int) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
+    """Return the class names of a file if they are as many as its classes, and a note where they are not."""
+    if found is None or len(found) == num_classes:
+        return found, ()
+    return None, (f"the file names {len(found)} classes, the network has {num_classes}: the names are not used",)

@@ -188,6 +188,10 @@ def _shapes_by_integers(module: nn.Module) -> dict[str, Shape]:
         case nn.GroupNorm():
             weight = bias = (module.num_channels,)
         case nn.MultiheadAttention():
+            if module.num_heads * module.head_dim != module.embed_dim:
+                raise LoadError(
+                    f"{module.num_heads} heads of {module.head_dim} channels are not {module.embed_dim}", advice=ADVICE
+                )
             weight, bias = (3 * module.embed_dim, module.embed_dim), (3 * module.embed_dim,)
             return {"in_proj_weight": weight, "in_proj_bias": bias}
     if weight is None or bias is None:

@@ -9,11 +9,14 @@ from torch import nn
 from compressor.errors import LoadError
 from compressor.load.architectures import Family, construct, parse_architecture
 from compressor.load.checkpoint import Arguments
+from compressor.load.factories import ClassesNeeded
 from compressor.load.fit import Difference, Fitted, Shape, Weights, fit, load_strictly, shapes_of
 
 AUX_HEADS = ("aux1.", "aux2.", "AuxLogits.")
 """Where torchvision's networks keep heads that only training uses."""
 POSITIONS = "encoder.pos_embedding"
+GUESS = 10
+"""Classes that a factory is tried with where it cannot be called without; the file then says the right number."""
 DEFAULT_CLASSES = {Family.CIFAR: 10, Family.TORCHVISION: 1000, Family.TIMM: 1000}
 
 
@@ -58,7 +61,11 @@ def match(weights: Weights, architecture: str, given: Arguments) -> Match:
     """
     said = given
     default = DEFAULT_CLASSES.get(parse_architecture(architecture).family)
-    model = construct(architecture, given, initialise=False)
+    try:
+        model = construct(architecture, given, initialise=False)
+    except ClassesNeeded:
+        default = GUESS
+        model = construct(architecture, {**given, "num_classes": default}, initialise=False)
     given = given if default is None else {"num_classes": default, **given}
     wanted = shapes_of(model)
     fitted, difference = fit(weights, wanted)

@@ -1,8 +1,9 @@
 """Read files of `torch.save` without running anything that they say.
 
-First `torch.load(weights_only=True)`. Where that refuses because the file mentions other code (Lightning and many
-training scripts store their settings as objects), the file is read again with every unknown name replaced by an inert
-placeholder: never imported, never called. Only with `trust_pickle` is the file unpickled as its author meant it.
+Every name in the pickle that is not listed here becomes an inert placeholder: never imported, never called. So files of
+Lightning and of training scripts that store their settings as objects load without trust. `weights_only=True` would
+refuse those, and it calls more than is needed here (`bytearray(10**11)` among it). Only with `trust_pickle` is a file
+unpickled as its author meant it.
 """
 
 import pickle
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor
 
 from compressor.errors import LoadError, UntrustedPickle
+from compressor.load.limits import check_pickle
 
 LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9c"
 """How files of torch before 1.6 begin."""
@@ -103,6 +105,12 @@ def _rebuild_from_type(function: object, _: object, args: tuple[object, ...], __
 def _rebuild_tensor(
     storage: Any, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: object
 ) -> Tensor:  # fmt: skip
+    """Return a view of a storage. torch would enlarge a storage that is too small, at the file's word."""
+    if min((offset, *size, *stride), default=0) < 0:
+        raise pickle.UnpicklingError("a tensor has a negative size")
+    reach = offset + 1 + sum((num - 1) * step for num, step in zip(size, stride, strict=True)) if all(size) else 0
+    if reach * storage.dtype.itemsize > storage._untyped_storage.nbytes():
+        raise pickle.UnpicklingError("a tensor reaches beyond its storage")
     plain: Tensor = torch._utils._rebuild_tensor(storage, offset, size, stride)  # type: ignore[no-untyped-call]
     return plain
 
@@ -117,8 +125,13 @@ HARMLESS: dict[str, Callable[..., object]] = {
     "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
     "torch._utils._rebuild_parameter": lambda data, *_: data,
     "torch._utils._rebuild_parameter_with_state": lambda data, *_: data,
+    "torch._utils._rebuild_device_tensor_from_cpu_tensor": lambda data, *_: data,
     "torch._tensor._rebuild_from_type_v2": _rebuild_from_type,
 }
+
+
+UNTYPED = ("torch.UntypedStorage", "torch.storage.UntypedStorage")
+"""What newer types, such as eight-bit floats, are stored as."""
 
 
 class _InertUnpickler(pickle.Unpickler):
@@ -126,9 +139,11 @@ class _InertUnpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         """Return what a name in the file stands for, without importing anything."""
-        if module == "torch" and isinstance(getattr(torch, name, None), torch.dtype):
-            return getattr(torch, name)
+        if module == "torch" and isinstance(vars(torch).get(name), torch.dtype):
+            return vars(torch)[name]
         path = f"{module.replace('__builtin__', 'builtins')}.{name}"
+        if path in UNTYPED:  # torch asks it for its type; the class itself would allocate when it is called
+            return type("Inert", (Inert,), {"name": path, "dtype": torch.uint8})
         if path in HARMLESS:
             return _Harmless(HARMLESS[path])
         return type("Inert", (Inert,), {"name": path})
@@ -152,30 +167,30 @@ def read_pickle(path: Path, *, trust_pickle: bool) -> object:
         UntrustedPickle: a pickle that `torch.save` did not write.
         LoadError: truncated or damaged, or the code that it names fails.
     """
+    failed: Exception | None = None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        try:
-            return torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:  # noqa: BLE001 - hostile bytes make it raise anything
-            reason = error
         if trust_pickle:
             try:
                 return _unpickle(path)
             except Exception as error:  # noqa: BLE001 - the code in the file can raise anything
-                reason = error
+                failed = error
         try:
+            check_pickle(path)
             return torch.load(path, map_location="cpu", weights_only=False, pickle_module=INERT_PICKLE)
-        except Exception as error:  # noqa: BLE001 - as above
-            damage = error
+        except LoadError:
+            raise
+        except Exception as error:  # noqa: BLE001 - hostile bytes make it raise anything
+            failed = failed or error
     if _is_foreign_pickle(path) and not trust_pickle:
         raise UntrustedPickle(
             f"{path} is a plain pickle, and reading it would run code",
             advice="save the state dict with torch.save, or add --trust-pickle if you trust the file",
         )
     raise LoadError(
-        f"{path} is truncated or damaged: {_first_line(reason if trust_pickle else damage)}",
+        f"{path} is truncated or damaged: {_first_line(failed)}",
         advice="copy or download the file again",
-    ) from reason
+    ) from failed
 
 
 def read_torchscript(path: Path, *, trust_pickle: bool) -> dict[str, Tensor]:
@@ -217,4 +232,4 @@ def _is_foreign_pickle(path: Path) -> bool:
 
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__
+    return lines[0].partition("  (")[0][:200] if lines else type(error).__name__

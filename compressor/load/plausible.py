@@ -37,6 +37,38 @@ def check_labels(checkpoint: Checkpoint, data: Data) -> None:
             )
 
 
+def take_class_names(checkpoint: Checkpoint, data: Data) -> tuple[Checkpoint, tuple[str, ...]]:
+    """Take class names from the data where neither the file nor an option says them; compare them otherwise.
+
+    Args:
+        checkpoint: whose names, if any, come first.
+        data: its names are numbers where its source has none, and those name nothing.
+
+    Returns:
+        The checkpoint with names, and what a person should know about them.
+
+    Raises:
+        DataError: both have the same names in another order, so that every label would be wrong.
+    """
+    said, found = checkpoint.labels, data.class_names
+    nameless = found == tuple(str(number) for number in range(len(found)))
+    if len(found) != checkpoint.num_classes:
+        told = f"{data.spec} names {len(found)} classes, the model knows {checkpoint.num_classes}: label 0 is class 0"
+        return checkpoint, () if nameless else (told,)
+    if said is None:
+        return replace(checkpoint, labels=found), ()
+    if nameless or said == found:
+        return checkpoint, ()
+    number = next(number for number, pair in enumerate(zip(said, found, strict=True)) if pair[0] != pair[1])
+    differ = f"class {number} is {said[number]!r} for the model and {found[number]!r} in {data.spec}"
+    if sorted(said) == sorted(found):
+        raise DataError(
+            f"the classes have another order: {differ}",
+            advice="give the data in the model's order, or leave --labels out if it is the list that is wrong",
+        )
+    return checkpoint, (f"{differ}: the model's names are kept",)
+
+
 def check_plausible(
     checkpoint: Checkpoint,
     images: ImageSet,

@@ -5,15 +5,15 @@ Everything is checked against limits here, before anything is built or allocated
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import torch
 from pydantic import Field
 from safetensors import safe_open
 
 from compressor.errors import CompressorError, EvidenceError, LoadError
 from compressor.load.fit import Shape
 from compressor.load.manifest import MAX_SIZE, Manifest
+from compressor.load.pickles import read_pickle
 from compressor.records import parse, strict
 
 SCHEMA = "compress.slim/1"
@@ -101,7 +101,7 @@ def read_structure(path: Path) -> tuple[SlimHeader, dict[str, Shape]]:
                 text = (opened.metadata() or {}).get(KEY)
                 shapes = {name: tuple(opened.get_slice(name).get_shape()) for name in opened.keys()}  # noqa: SIM118
         else:
-            held = torch.load(path, map_location="cpu", weights_only=True)
+            held: Any = read_pickle(path, trust_pickle=False)
             text = held[KEY]
             shapes = {name: tuple(tensor.shape) for name, tensor in held[WEIGHTS].items()}
     except OSError as error:

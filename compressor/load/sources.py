@@ -4,6 +4,7 @@ import copy
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path
 
 import torch
@@ -24,7 +25,7 @@ from compressor.load.slim_header import SlimHeader, read_structure
 OWN_SCALING = ("googlenet", "inception_v3")
 """Networks whose published torchvision weights expect images scaled to [-1, 1]."""
 
-MAX_TRIED_PIXELS = 1024 * 1024
+MAX_TRIED_NUMBERS = 3 * 512 * 512
 """Larger images are not tried while loading: a false size must not exhaust the memory."""
 
 
@@ -213,7 +214,7 @@ def _like_slim(weights: Weights, path: Path, *, size: tuple[int, int] | None, na
 def _slim_takes(header: SlimHeader, model: nn.Module, size: tuple[int, int] | None) -> Probed:
     """Say what a slim network takes, after trying: the integers of a file may be false."""
     shape = (header.input_shape[0], *(size or header.input_shape[1:]))
-    if shape[1] * shape[2] <= MAX_TRIED_PIXELS:
+    if prod(shape) <= MAX_TRIED_NUMBERS:
         classes = ask(model, shape).shape[1]
         if classes != header.num_classes:
             raise LoadError(

@@ -236,7 +236,7 @@ def test_what_was_taken_and_left_is_noted(tmp_path: Path) -> None:
     assert found.hint == "resnet10t"
     assert found.notes == (
         "the weights are those under 'state_dict'",
-        "there are weights under 'ema' too, which are not used",
+        "there are weights under 'ema' too, which are not used; to use them, save them alone",
     )
 
 

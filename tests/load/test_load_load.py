@@ -12,7 +12,7 @@ from torch import nn
 from compressor.data.preprocess import parse_preprocess
 from compressor.errors import LoadError
 from compressor.files import sha256_of_file
-from compressor.load import Checkpoint, build, load, save_slim, sha256_of_weights
+from compressor.load import Checkpoint, build, load, sha256_of_weights
 
 
 @pytest.fixture
@@ -151,35 +151,6 @@ def test_of_two_parts_that_fit_the_plain_one_counts(tmp_path: Path, resnet8: nn.
     for arch in (None, "cifar:resnet8"):
         with pytest.raises(LoadError, match=r"several parts of the file fit: a\., ema\."):
             load(tmp_path / "x.pt", arch=arch)
-
-
-def test_options_are_held_against_the_file(tmp_path: Path, plain: Path) -> None:
-    """What is said wins where the file is silent; a contradiction is an error."""
-    names = ("a", "b", "c", "d", "e")
-    said = load(plain, labels=names, num_classes=5, input_size=(8, 10), preprocess=parse_preprocess("none"))
-    assert (said.labels, said.input_shape, said.input_known) == (names, (1, 8, 10), True)
-    with pytest.raises(LoadError, match=r"does not fit cifar:resnet8: linear\.weight is \(5, 64\) in the file"):
-        load(plain, num_classes=6)
-    with pytest.raises(LoadError, match=r"4 labels were given, but .* has 5 classes"):
-        load(plain, labels=names[:4])
-    with pytest.raises(LoadError, match="out of range"):
-        load(plain, input_size=(0, 8))
-    save_slim(said, tmp_path / "x.safetensors")
-    assert load(tmp_path / "x.safetensors").labels == names
-    other = load(tmp_path / "x.safetensors", labels=names[::-1], input_size=(8, 8))
-    assert (other.labels, other.input_shape) == (names[::-1], (1, 8, 8))
-    assert (
-        load(tmp_path / "x.safetensors", preprocess=parse_preprocess("mean=0.5;std=0.5")).preprocess != said.preprocess
-    )
-    with pytest.raises(LoadError, match="has 5 classes, not 6"):
-        load(tmp_path / "x.safetensors", num_classes=6)
-
-
-def test_labels_of_the_file_count_when_they_fit(tmp_path: Path, resnet8: nn.Module) -> None:
-    """As many as classes, or none."""
-    for labels, kept in (["a", "b", "c", "d", "e"], ("a", "b", "c", "d", "e")), (["a", "b"], None):
-        torch.save({"state_dict": resnet8.state_dict(), "classes": labels}, tmp_path / "x.pt")
-        assert load(tmp_path / "x.pt").labels == kept
 
 
 def test_a_classifier_needs_preprocessing_that_fits(plain: Path) -> None:
