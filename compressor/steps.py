@@ -20,7 +20,7 @@ from compressor.export.record import Parity
 from compressor.files import sha256_of_bytes
 from compressor.finetune import History, Recipe, finetune
 from compressor.load import Checkpoint, load, slim_bytes
-from compressor.load.plausible import check_labels, check_plausible
+from compressor.load.plausible import check_labels, check_plausible, take_class_names
 from compressor.progress import SILENT, Progress
 from compressor.prune import Plan, count_cost, plan, slim
 from compressor.records import dump
@@ -95,8 +95,9 @@ def fit(
     present = images.test or images.train
     if present is not None and not checkpoint.input_known:
         checkpoint = replace(checkpoint, input_shape=present.shape, input_known=True)
-    if checkpoint.labels is None and len(images.class_names) == checkpoint.num_classes:
-        checkpoint = replace(checkpoint, labels=images.class_names)
+    checkpoint, notes = take_class_names(checkpoint, images)
+    for note in notes:
+        progress.say(note)
     check_labels(checkpoint, images)
     probes = images.select or images.test
     if probes is not None and not checkpoint.history:
