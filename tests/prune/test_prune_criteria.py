@@ -1,19 +1,14 @@
 """Each criterion against scores worked out by hand."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import prune_nets as nets
 import pytest
 import torch
 import torch.nn.functional as F
+from criteria_nets import Linear, score, score_on
 from torch import Tensor, nn
 
-from compressor.data.images import ImageSet
-from compressor.data.preprocess import Normalised, parse_preprocess
-from compressor.errors import PruneError
-from compressor.prune.coupling import trace_coupling
-from compressor.prune.criteria import CRITERIA, Material
+from compressor.prune.criteria import CRITERIA
 from compressor.types import Skipped
 
 
@@ -33,15 +28,12 @@ class Two(nn.Module):
         return self.linear(F.relu(self.norm(self.conv(images))).mean((2, 3)))
 
 
-def score(name: str, model: nn.Module, shape: tuple[int, int, int], **material: object) -> Sequence:
-    graph = trace_coupling(model, shape)
-    return CRITERIA[name].score(graph.groups, Material(model=model.eval(), **material))
-
-
 BY_HAND = {
     "l1": np.array([7.0, 1.0, 6.0]) / (14 / 3),
     "l2": np.array([5.0, 1.0, 6.0]) / 4,
     "fpgm": np.array([34**0.5 + 5.0, 34**0.5 + 37**0.5, 5.0 + 37**0.5]) / ((2 * (34**0.5 + 37**0.5 + 5.0)) / 3),
+    # Squared norms 25, 1, 36; not smaller are 25 + 36, all, 36.
+    "lamp": np.array([25 / 61, 1 / 62, 1.0]),
     "bn-scale": np.array([0.5, 2.0, 1.0]),
 }
 
@@ -82,66 +74,36 @@ def test_groups_without_batch_normalisation_are_skipped_by_bn_scale():
     assert isinstance(found[1], Skipped)
 
 
-def images_of(pixels: Tensor, labels: list[int]) -> ImageSet:
-    return ImageSet(
-        role="train",
-        labels=np.array(labels, dtype=np.int64),
-        names=tuple(str(number) for number in range(len(labels))),
-        class_names=("a", "b"),
-        shape=tuple(pixels.shape[1:]),
-        reader=lambda indices: pixels[list(indices)],
-        hasher=str,
-    )
-
-
-class Linear(nn.Module):
-    """logits = V (W x): the gradient has a closed form."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.hidden = nn.Linear(4, 3, bias=False)
-        self.linear = nn.Linear(3, 2, bias=False)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Answer logits."""
-        return self.linear(self.hidden(images.flatten(1)))
-
-
 def test_taylor_in_closed_form():
     """For a linear network and one image, a unit's change is (softmax - onehot) V[:, u] (W x)[u]."""
     model = Linear()
     image = torch.rand(1, 1, 2, 2)
-    (found,) = score(
-        "taylor",
-        model,
-        (1, 2, 2),
-        classifier=Normalised(model, parse_preprocess("none")),
-        train=images_of(image, [1]),
-    )
+    (found,) = score_on("taylor", model, image, [1])
     hidden = model.hidden(image.flatten(1))
     error = model.linear(hidden).softmax(dim=1) - torch.tensor([[0.0, 1.0]])
     expected = ((error @ model.linear.weight) * hidden).square()[0]
     assert found == pytest.approx(expected.detach().double().numpy(), rel=1e-4)
 
 
-def test_taylor_leaves_the_model_as_it_was():
-    """No gradient stays behind, frozen parameters are frozen again, and the mode is kept."""
-    model = Linear()
-    model.linear.weight.requires_grad = False
-    classifier = Normalised(model, parse_preprocess("none")).train()
-    score("taylor", model, (1, 2, 2), classifier=classifier.train(), train=images_of(torch.rand(3, 1, 2, 2), [0, 1, 0]))
-    assert not model.linear.weight.requires_grad
-    assert model.hidden.weight.grad is None
-    assert classifier.training
+def test_far_filters_of_a_wide_layer_are_found_in_blocks():
+    """Distances of more filters than are computed at once are those that are computed directly."""
+    model = nn.Sequential(nn.Flatten(), nn.Linear(12, 1100), nn.Linear(1100, 2))
+    (found,) = score("fpgm", model, (3, 2, 2))
+    weights = model[1].weight.detach().double()
+    sums = torch.stack([(weights - one).square().sum(dim=1).sqrt().sum() for one in weights])
+    assert found == pytest.approx((sums / sums.mean()).numpy(), rel=1e-9)
 
 
-def test_taylor_says_that_it_needs_images():
-    """Without training images there is a clear error, not a crash inside (facts, trap 6)."""
-    with pytest.raises(PruneError, match="needs training images"):
-        score("taylor", Linear(), (1, 2, 2))
+def test_equal_filters_share_their_lamp_score():
+    """Eight equal filters each have an eighth of what is not smaller."""
+    model = nets.Chain()
+    model.conv1.weight.data.fill_(1.0)
+    first, _ = score("lamp", model, (3, 8, 8))
+    assert first == pytest.approx(np.full(8, 1 / 8))
 
 
 def test_every_criterion_names_its_paper():
     """The table is the one list of criteria, and each has its source."""
     assert {name for name in CRITERIA if not CRITERIA[name].source.startswith("arXiv ")} == set()
-    assert [name for name in CRITERIA if CRITERIA[name].needs_images] == ["taylor"]
+    with_images = {"expected-abs", "hrank", "kl", "pls", "taylor", "hessian", "robust"}
+    assert {name for name in CRITERIA if CRITERIA[name].needs_images} == with_images

@@ -8,7 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from compressor.data.images import ImageSet
+from compressor.data.images import ImageSet, stratified
+from compressor.errors import PruneError
+from compressor.progress import SILENT, Progress
 from compressor.prune.coupling import Group, Member
 from compressor.types import Skipped
 
@@ -30,6 +32,8 @@ class Material:
     train: ImageSet | None = None
     """Training images; never others."""
     seed: int = 0
+    progress: Progress = SILENT
+    """Told how far criteria are that look at images."""
     tensors: Mapping[str, Tensor] = field(init=False)
     """Parameters and buffers of the model by name."""
 
@@ -47,6 +51,25 @@ class Criterion:
     """The paper."""
     needs_images: bool = False
     """Whether training images are required."""
+
+
+def look_at(material: Material, name: str, *, num_images: int) -> tuple[nn.Module, ImageSet]:
+    """Return the classifier and the training images that a criterion looks at.
+
+    Args:
+        material: what there is.
+        name: of the criterion, for the message.
+        num_images: how many at most; with the class shares of all training images, drawn by the seed.
+
+    Raises:
+        PruneError: there are no training images, or no normalisation is known.
+    """
+    if material.train is None or material.classifier is None or len(material.train) == 0:
+        raise PruneError(
+            f"criterion {name} needs training images and their normalisation",
+            advice="add --data with training images and --preprocess, or take a criterion without data: l1, l2, fpgm",
+        )
+    return material.classifier, stratified(material.train, num_images, seed=material.seed)
 
 
 def rows(member: Member, tensor: Tensor) -> Tensor:

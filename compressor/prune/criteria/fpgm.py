@@ -12,6 +12,9 @@ from torch import Tensor
 from compressor.prune.coupling import Group
 from compressor.prune.criteria.contract import Material, Scores, over_makers
 
+BLOCK = 512
+"""Filters whose distances are computed at once."""
+
 
 def score(groups: Sequence[Group], material: Material) -> tuple[Scores, ...]:
     """Return the relative sum of distances to the other filters."""
@@ -19,6 +22,19 @@ def score(groups: Sequence[Group], material: Material) -> tuple[Scores, ...]:
 
 
 def _distances(weights: Tensor) -> Tensor:
-    # The fast way to compute distances loses the small ones to rounding in float32.
-    exact = weights.to(torch.float64)
-    return torch.cdist(exact, exact).sum(dim=1)
+    # In blocks, and not by torch.cdist: its copies of a wide linear layer take gigabytes.
+    blocks = torch.split(weights, BLOCK)
+    found = [torch.zeros(len(block), dtype=torch.float64) for block in blocks]
+    for number, block in enumerate(blocks):
+        # Close filters would be lost to rounding in float32.
+        one = block.to(torch.float64)
+        for other in range(number, len(blocks)):
+            two = blocks[other].to(torch.float64)
+            squares = one.square().sum(dim=1)[:, None] + two.square().sum(dim=1) - 2 * (one @ two.T)
+            apart = squares.clamp_min(0).sqrt()
+            if other == number:
+                apart.fill_diagonal_(0)
+            found[number] += apart.sum(dim=1)
+            if other > number:
+                found[other] += apart.sum(dim=0)
+    return torch.cat(found)

@@ -7,14 +7,12 @@ biases and normalisation. Differs: gradients are taken in eval mode, so that no 
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
-import torch.nn.functional as F
+from torch import Tensor
 
-from compressor.data.images import stratified
-from compressor.errors import PruneError
-from compressor.prune.coupling import Group, Role
-from compressor.prune.criteria.contract import Material, Scores, rows
+from compressor.prune.coupling import Group
+from compressor.prune.criteria.contract import Material, Scores, look_at
+from compressor.prune.criteria.passes import at_rest, mean_change
 
 NUM_IMAGES = 512
 BATCH_SIZE = 64
@@ -26,43 +24,19 @@ def score(groups: Sequence[Group], material: Material) -> tuple[Scores, ...]:
     Raises:
         PruneError: there are no training images, or no normalisation is known.
     """
-    if material.train is None or material.classifier is None:
-        raise PruneError(
-            "criterion taylor needs training images and their normalisation",
-            advice="add --data with training images and --preprocess, or take a criterion without data: l1, l2, fpgm",
+    classifier, images = look_at(material, "taylor", num_images=NUM_IMAGES)
+    with at_rest(classifier, seed=material.seed):
+        return mean_change(
+            groups, material, classifier, images, batch_size=BATCH_SIZE, of_filter=summed, of_unit=squared
         )
-    images = stratified(material.train, NUM_IMAGES, seed=material.seed)
-    parameters = dict(material.model.named_parameters())
-    totals = [np.zeros(group.num_units) for group in groups]
-    was_training = material.classifier.training
-    frozen = [parameter for parameter in parameters.values() if not parameter.requires_grad]
-    material.classifier.eval()
-    for parameter in frozen:
-        parameter.requires_grad = True
-    try:
-        for start in range(0, len(images), BATCH_SIZE):
-            chosen = range(start, min(start + BATCH_SIZE, len(images)))
-            labels = torch.from_numpy(images.labels[start : start + BATCH_SIZE])
-            with torch.enable_grad():
-                loss = F.cross_entropy(material.classifier(images.read(chosen)), labels)
-                gradients = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
-            changes = {
-                name: gradient * parameter.detach()
-                for (name, parameter), gradient in zip(parameters.items(), gradients, strict=True)
-                if gradient is not None
-            }
-            for number, group in enumerate(groups):
-                totals[number] += _change(group, changes) ** 2 * len(chosen) / len(images)
-    finally:
-        for parameter in frozen:
-            parameter.requires_grad = False
-        material.classifier.train(was_training)
-    return tuple(totals)
 
 
-def _change(group: Group, changes: dict[str, torch.Tensor]) -> Scores:
-    total = np.zeros(group.num_units)
-    for member in group.members:
-        if member.role in (Role.OUT, Role.ALONG) and member.tensor in changes:
-            total += rows(member, changes[member.tensor]).sum(dim=1, dtype=torch.float64).numpy()
-    return total
+def summed(changes: Tensor) -> Tensor:
+    """Return the change that all weights of a filter make together: (num_units, n) to (num_units,) float64."""
+    return changes.sum(dim=1, dtype=torch.float64)
+
+
+def squared(change: Scores) -> Scores:
+    """Return the square: it does not matter whether the loss would rise or fall."""
+    found: Scores = change**2
+    return found
