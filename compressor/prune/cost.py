@@ -78,6 +78,8 @@ class Prediction:
             product = self._products.get(tensor)
             if product is not None:
                 macs -= lost * product.positions
+                if product.in_dim is not None:
+                    macs -= dims.get(product.in_dim, 0) * product.attended
                 filters -= dims.get(product.out_dim, 0) if tensor in self._with_filters else 0
         return Cost(filters=filters, params=params, macs=macs)
 

@@ -1,6 +1,6 @@
 """Change a model in place: channels leave its tensors, blocks become the identity."""
 
-from collections import defaultdict
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import torch
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from compressor.load.cifar_resnet import PadShortcut
 from compressor.prune.cost import CONVOLUTIONS
-from compressor.prune.coupling import CouplingGraph, Role
+from compressor.prune.coupling import Attention, CouplingGraph, attention_of
 
 
 def cut_units(model: nn.Module, graph: CouplingGraph, leaving: Mapping[str, Sequence[int]]) -> None:
@@ -19,17 +19,26 @@ def cut_units(model: nn.Module, graph: CouplingGraph, leaving: Mapping[str, Sequ
         graph: of this model.
         leaving: group name to the units that leave.
     """
-    gone: dict[str, dict[int, set[int]]] = defaultdict(lambda: defaultdict(set))
-    for group in graph.groups:
-        units = list(leaving.get(group.name, ()))
-        for member in group.members if units else ():
-            channels = member.index[units].ravel().tolist()
-            if member.role is Role.PAD:
-                _narrow_pad(model.get_submodule(member.tensor), channels)
-            else:
-                gone[member.tensor][member.dim].update(channels)
+    gone = graph.channels(leaving)
     tensors: dict[str, Tensor] = {**dict(model.named_parameters()), **dict(model.named_buffers())}
-    replaced = {id(tensors[name]): _narrow(tensors[name], dims) for name, dims in gone.items()}
+    for name in gone.keys() - tensors.keys():
+        _narrow_pad(model.get_submodule(name), gone[name][0])
+    _replace(model, {id(tensors[name]): _narrow(tensors[name], gone[name]) for name in gone.keys() & tensors.keys()})
+    for name, module in model.named_modules():
+        attention = attention_of(name, module)
+        if attention is not None and attention.path(attention.weight) in gone:
+            _correct_attention(module, attention, tensors[attention.path(attention.weight)].shape[1])
+
+
+def remove_blocks(model: nn.Module, names: Iterable[str]) -> None:
+    """Replace modules by the identity, in place; the names of all others stay."""
+    for name in names:
+        parent, _, child = name.rpartition(".")
+        setattr(model.get_submodule(parent), child, nn.Identity())
+
+
+def _replace(model: nn.Module, replaced: Mapping[int, Tensor]) -> None:
+    """Put new tensors where the old ones of these ids are; what was shared stays shared."""
     for module in model.modules():
         changed = False
         for store in (module._parameters, module._buffers):
@@ -41,13 +50,6 @@ def cut_units(model: nn.Module, graph: CouplingGraph, leaving: Mapping[str, Sequ
             _correct(module)
 
 
-def remove_blocks(model: nn.Module, names: Iterable[str]) -> None:
-    """Replace modules by the identity, in place; the names of all others stay."""
-    for name in names:
-        parent, _, child = name.rpartition(".")
-        setattr(model.get_submodule(parent), child, nn.Identity())
-
-
 def _narrow(tensor: Tensor, dims: Mapping[int, set[int]]) -> Tensor:
     """Return a new tensor without the given channels, with its own memory."""
     left = tensor.detach()
@@ -57,7 +59,7 @@ def _narrow(tensor: Tensor, dims: Mapping[int, set[int]]) -> Tensor:
     return nn.Parameter(left, requires_grad=tensor.requires_grad) if isinstance(tensor, nn.Parameter) else left
 
 
-def _narrow_pad(module: nn.Module, zeros: Sequence[int]) -> None:
+def _narrow_pad(module: nn.Module, zeros: set[int]) -> None:
     assert isinstance(module, PadShortcut)
     in_front = sum(channel < module.before for channel in zeros)
     module.before, module.after = module.before - in_front, module.after - (len(zeros) - in_front)
@@ -84,6 +86,9 @@ def _correct(module: nn.Module) -> None:
     elif isinstance(module, nn.PReLU):
         assert weight is not None
         module.num_parameters = weight.shape[0]
+    elif "class_token" in module._parameters and "hidden_dim" in vars(module):
+        # torchvision's VisionTransformer views its patches by this number.
+        vars(module)["hidden_dim"] = module.get_parameter("class_token").shape[-1]
 
 
 def _correct_convolution(module: nn.modules.conv._ConvNd, weight: Tensor) -> None:
@@ -96,3 +101,20 @@ def _correct_convolution(module: nn.modules.conv._ConvNd, weight: Tensor) -> Non
     module.out_channels = weight.shape[0]
     module.groups = weight.shape[0] // filters_of_group if module.groups > 1 else 1
     module.in_channels = weight.shape[1] * module.groups
+
+
+def _correct_attention(module: nn.Module, attention: Attention, dense_width: int) -> None:
+    """Make the integers say how wide heads and stream are, and let the queries make up for another scale."""
+    rows = [tensor for name, tensor in module.named_parameters() if name in (attention.weight, attention.bias)]
+    width = module.get_parameter(attention.weight).shape[1]
+    if isinstance(module, nn.MultiheadAttention):
+        module.embed_dim = module.kdim = module.vdim = width
+        module.head_dim = width // module.num_heads
+    elif "head_dim" in vars(module):
+        vars(module)["head_dim"] = width // int(vars(module)["n_heads"])
+    if attention.follows_width:
+        # Logits are divided by the root of the narrower head: larger queries keep them as they were.
+        factor = math.sqrt(width / dense_width)
+        with torch.no_grad():
+            for tensor in rows:
+                tensor[:width] *= factor

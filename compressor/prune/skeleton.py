@@ -54,7 +54,7 @@ def run_skeleton(
     """
     model.train(train)
     kind = next((parameter.dtype for parameter in model.parameters() if parameter.is_floating_point()), torch.float32)
-    with torch.no_grad(), torch.device("meta"), _plain_attention(), _ShapesOnly(), watch or nullcontext():
+    with torch.no_grad(), torch.device("meta"), plain_attention(), _ShapesOnly(), watch or nullcontext():
         return model(torch.empty(batch, *input_shape, dtype=kind))
 
 
@@ -103,7 +103,7 @@ def _plain_tensors(model: nn.Module) -> Iterator[Tensor]:
 
 
 @contextmanager
-def _plain_attention() -> Iterator[None]:
+def plain_attention() -> Iterator[None]:
     """Switch off the fused path of nn.MultiheadAttention, which hides its products."""
     was = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(value=False)
@@ -114,7 +114,7 @@ def _plain_attention() -> Iterator[None]:
 
 
 class _ShapesOnly(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Answers activations and batch normalisation by shape: torch's own way to do so takes milliseconds each."""
+    """Answers activations, norms and linear layers by shape: torch's own way to do so takes milliseconds each."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -133,4 +133,14 @@ class _ShapesOnly(TorchDispatchMode):  # type: ignore[no-untyped-call]
                     raise RuntimeError(f"batch normalisation over {len(tensor)} channels meets {num}")
             saved = image.new_empty(num if train else 0)
             return torch.empty_like(image), saved, torch.empty_like(saved)
+        if name == "native_layer_norm":
+            image, shape = args[0], torch.Size(args[1])
+            leading = image.ndim - len(shape)
+            if image.shape[leading:] == shape and all(one is None or one.shape == shape for one in args[2:4]):
+                mean = image.new_empty([*image.shape[:leading], *[1] * len(shape)])
+                return image.new_empty(image.shape), mean, torch.empty_like(mean)
+        if name == "addmm":
+            bias, left, right = args
+            if left.shape[1] == right.shape[0] and bias.shape == right.shape[1:]:
+                return left.new_empty(left.shape[0], right.shape[1])
         return func(*args, **(kwargs or {}))

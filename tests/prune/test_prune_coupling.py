@@ -108,19 +108,6 @@ def test_operations_without_a_rule_keep_their_channels():
     assert "sort" in reason
 
 
-@pytest.mark.parametrize(("model", "expected"), [(nets.Norms, True), (nets.Tokens, True), (nets.Chain, False)])
-def test_norms_over_channels_are_noticed(model, expected):
-    """Where a norm averages over channels, a masked dense model is no oracle, and the graph says so."""
-    assert trace_coupling(model(), SMALL).has_channel_norms is expected
-
-
-def test_attention_keeps_its_width():
-    """The layer between the two linear layers can leave; queries, keys and values stay."""
-    graph = trace_coupling(nets.Tokens(), SMALL)
-    assert found(graph)["up"] == 16
-    assert any("attention" in left.reason for left in graph.left_out)
-
-
 def test_heads_of_train_mode_are_coupled():
     """An auxiliary head that runs in train mode only loses its columns too."""
     assert ("aux.weight", "in") in places(trace_coupling(nets.AuxHead(), SMALL), "conv")

@@ -51,7 +51,8 @@ def pointwise(trail: Trail, call: Call) -> None:
             met = [trail.dims(one)[-back] for one in operands if one.ndim >= back and one.shape[-back] == size > 1]
             found = next((channels for channels in met if channels is not None), None)
             if found is not None:
-                for channels in met:
-                    trail.labels.meet(found, channels, CONSTANT)
+                # Together with a constant they stay, and are channels of this axis no longer.
+                matched = [trail.labels.meet(found, channels, CONSTANT) for channels in met]
+                found = found if all(channels is not None for channels in matched) else None
             dims.append(found)
         trail.put(output, dims)

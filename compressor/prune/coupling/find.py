@@ -44,5 +44,4 @@ def trace_coupling(
         left_out=left_out,
         products=tuple(products.values()),
         source=source,
-        has_channel_norms=labels.has_channel_norms,
     )

@@ -5,6 +5,7 @@ otherwise no longer fit: a filter of a convolution takes its bias, its place in 
 the layers that read it (several, behind a flatten; in several layers, on a residual stream).
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -79,6 +80,8 @@ class Product:
     """None where each input channel has its own filters (grouped convolution)."""
     positions: int
     """How often each number of the weight is used for one image: multiply-adds = positions x elements."""
+    attended: int = 0
+    """Multiply-adds between activations, per channel that enters: of the attention whose heads the weight reads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -90,5 +93,17 @@ class CouplingGraph:
     products: tuple[Product, ...]
     source: str
     """Who found the coupling, for a person."""
-    has_channel_norms: bool
-    """Whether a norm averages over channels that can leave (layer and group norms): its statistics change with them."""
+
+    def channels(self, leaving: Mapping[str, Sequence[int]]) -> dict[str, dict[int, set[int]]]:
+        """Return, for each tensor (for `pad`, each PadShortcut) and axis, the channels that leave.
+
+        Args:
+            leaving: group name to the units that leave.
+        """
+        found: dict[str, dict[int, set[int]]] = {}
+        for group in self.groups:
+            units = list(leaving.get(group.name, ()))
+            for member in group.members if units else ():
+                axis = found.setdefault(member.tensor, {}).setdefault(member.dim, set())
+                axis.update(member.index[units].ravel().tolist())
+        return found

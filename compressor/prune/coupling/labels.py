@@ -27,8 +27,6 @@ class Labels:
         """Labels that stay, and why; the first reason counts."""
         self.is_plain = True
         """False once channels of one axis depend on each other (groups, shuffles, splits) or on zeros in the code."""
-        self.has_channel_norms = False
-        """Whether a norm averages over labelled channels."""
         self._names: dict[int, str] = {}
         for name, tensor in chain(model.named_parameters(), model.named_buffers()):
             self._names.setdefault(id(tensor), name)
@@ -40,19 +38,23 @@ class Labels:
         """Return the dotted name of a parameter or buffer, None for any other tensor."""
         return self._names.get(id(tensor))
 
+    def width(self, name: str, dim: int) -> int:
+        """Return how many channels an axis of a parameter has."""
+        return self._model.get_parameter(name).shape[dim]
+
     def of(self, name: str, tensor: Tensor, dim: int) -> Channels | None:
         """Return the labels of an axis of a parameter or buffer; None for a single channel, which never leaves."""
         size = tensor.shape[dim]
         if size == 1:
             return None
         if (name, dim) not in self.owned:
-            self.owned[name, dim] = self._fresh(size)
+            self.owned[name, dim] = self.fresh(size)
         return self.owned[name, dim]
 
     def of_pad(self, name: str, num_zeros: int) -> Channels:
         """Return the labels of the zero channels of a PadShortcut."""
         if name not in self.pads:
-            self.pads[name] = self._fresh(num_zeros)
+            self.pads[name] = self.fresh(num_zeros)
         return self.pads[name]
 
     def unite(self, one: Channels, other: Channels) -> None:
@@ -90,6 +92,7 @@ class Labels:
         classes: Channels = smallest[found]
         return classes
 
-    def _fresh(self, num: int) -> Channels:
+    def fresh(self, num: int) -> Channels:
+        """Return labels that nothing has yet."""
         self._num += num
         return np.arange(self._num - num, self._num, dtype=np.int64)

@@ -97,7 +97,6 @@ def batch_norm(trail: Trail, call: Call) -> None:
 def layer_norm(trail: Trail, call: Call) -> None:
     """Tie scale and shift to the normalised axes; the statistics are then those of the channels that stay."""
     dims = list(trail.dims(call.args[0]))
-    trail.labels.has_channel_norms |= any(channels is not None for channels in dims[-len(call.args[1]) :])
     for tensor in tensors_in(list(call.args[2:])):
         for back in range(1, tensor.ndim + 1):
             dims[-back] = trail.labels.meet(dims[-back], trail.dims(tensor)[-back], CONSTANT)
@@ -111,7 +110,6 @@ def group_norm(trail: Trail, call: Call) -> None:
     for tensor in tensors_in(list(call.args[1:3])):
         dims[1] = trail.labels.meet(dims[1], trail.dims(tensor)[0], CONSTANT)
     if dims[1] is not None:
-        trail.labels.has_channel_norms = True
         rows = dims[1].reshape(num_groups, -1)
         for row in rows[1:]:
             trail.labels.tie(rows[0], row)

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from compressor.prune.coupling.attention_rules import INSIDE
 from compressor.prune.coupling.call import Call, Rule, pointwise, unknown
 from compressor.prune.coupling.layer_rules import (
     along_axis,
@@ -40,7 +41,7 @@ def follow(trail: Trail, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any
     call = Call(name=name, args=(*args, *kwargs.values()), output=output)
     if not tensors_in(list(call.args)):
         return
-    rule = RULES.get(name)
+    rule = (INSIDE.get(name) if trail.attention is not None else None) or RULES.get(name)
     if rule is None and torch.Tag.pointwise in func.tags:
         rule = pointwise
     (rule or unknown)(trail, call)

@@ -7,6 +7,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from compressor.load.cifar_resnet import PadShortcut
+from compressor.prune.coupling.attention import Attention, attention_of
 from compressor.prune.coupling.graph import Product
 from compressor.prune.coupling.labels import Labels
 from compressor.prune.coupling.rules import follow
@@ -43,6 +44,10 @@ def trace(model: nn.Module, input_shape: tuple[int, int, int]) -> tuple[Labels, 
     """
     trail = Trail(Labels(model))
     hooks = [hook for name, module in model.named_modules() for hook in _watch_pads(trail, name, module)]
+    for name, module in model.named_modules():
+        attention = attention_of(name, module)
+        if attention is not None:
+            hooks += _watch_attention(trail, attention, module)
     try:
         _run(trail, model, input_shape, train=False)
         weights = [name for name, tensor in model.named_parameters() if tensor.ndim > 1]
@@ -74,5 +79,22 @@ def _watch_pads(trail: Trail, name: str, module: nn.Module) -> list[Any]:
 
     def leave(*_: Any) -> None:
         trail.pad_shortcut = None
+
+    return [module.register_forward_pre_hook(enter), module.register_forward_hook(leave)]
+
+
+def _watch_attention(trail: Trail, attention: Attention, module: nn.Module) -> list[Any]:
+    """Tie the stream to the heads, channel by channel, and tell the trail while the attention runs."""
+    name = attention.path(attention.weight)
+    weight = module.get_parameter(attention.weight)
+    made, read = trail.labels.of(name, weight, 0), trail.labels.of(name, weight, 1)
+    if made is not None and read is not None:
+        trail.labels.tie(made[: len(read)], read)
+
+    def enter(*_: Any) -> None:
+        trail.attention = attention
+
+    def leave(*_: Any) -> None:
+        trail.attention = None
 
     return [module.register_forward_pre_hook(enter), module.register_forward_hook(leave)]

@@ -1,10 +1,12 @@
 """Where the labels are while a forward pass runs."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from compressor.prune.coupling.attention import Attention
 from compressor.prune.coupling.graph import Product
 from compressor.prune.coupling.labels import Channels, Labels
 
@@ -22,6 +24,10 @@ class Trail:
         """Whether positions are added up: once, in eval mode, for one image."""
         self.pad_shortcut: str | None = None
         """The PadShortcut that is running."""
+        self.attention: Attention | None = None
+        """The attention of a known class that is running."""
+        self.attended: dict[str, int] = defaultdict(int)
+        """Reader of attention to `Product.attended`."""
         self._dims: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
         self._weights: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
 
@@ -60,5 +66,16 @@ class Trail:
         """Note that a weight was multiplied with activations."""
         before = self.products[name].positions if name in self.products else 0
         self.products[name] = Product(
-            tensor=name, out_dim=out_dim, in_dim=in_dim, positions=before + (positions if self.is_counting else 0)
+            tensor=name,
+            out_dim=out_dim,
+            in_dim=in_dim,
+            positions=before + (positions if self.is_counting else 0),
+            attended=self.attended.get(name, 0),
         )
+
+    def attend(self, *, macs: int) -> None:
+        """Note that two activations were multiplied inside attention, before its reader runs."""
+        assert self.attention is not None
+        reader = self.attention.path(self.attention.reader)
+        if self.is_counting:
+            self.attended[reader] += macs // self.labels.width(reader, 1)
