@@ -83,7 +83,15 @@ TargetParams = Annotated[
 PlanFile = Annotated[Path | None, _option("--plan", "Carry out this plan.json instead of choosing.", PRUNE)]
 PlanOnly = Annotated[bool, _option("--plan-only", "Write plan.json and stop.", PRUNE)]
 PruneStructure = Annotated[Structure, _option("--structure", "What leaves.", PRUNE)]
-Criterion = Annotated[str, _option("--criterion", "How filters are ranked: l1, l2, taylor, ...", PRUNE)]
+Criterion = Annotated[
+    str,
+    _option(
+        "--criterion",
+        "How filters are ranked. By weights: l1, l2, lamp, fpgm, bn-scale, random. On training images of --data: "
+        "expected-abs, hrank, kl, pls, taylor, hessian, robust.",
+        PRUNE,
+    ),
+]
 GlobalScope = Annotated[bool, _option("--global", "Rank filters across all layers, not within each.", PRUNE)]
 RoundTo = Annotated[int | None, _option("--round-to", "Keep widths a multiple of this.", PRUNE, min=1)]
 Keep = Annotated[list[str] | None, _option("--keep", "Modules that stay whole (glob, repeatable).", PRUNE)]

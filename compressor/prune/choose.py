@@ -127,7 +127,9 @@ class Chooser:
     def _material(self, model: nn.Module) -> Material:
         here = replace(self._checkpoint, model=model)
         classifier = here.classifier() if self._train is not None and here.preprocess is not None else None
-        return Material(model=model, classifier=classifier, train=self._train, seed=self._wish.seed)
+        return Material(
+            model=model, classifier=classifier, train=self._train, seed=self._wish.seed, progress=self._progress
+        )
 
     def _survey(self, blocks: tuple[str, ...]) -> Ground:
         wish, shape = self._wish, self._checkpoint.input_shape
