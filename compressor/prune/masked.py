@@ -35,7 +35,8 @@ class kept_statistics(TorchDispatchMode):  # type: ignore[no-untyped-call] # noq
     """While active, layer and group norms of a masked model average over the channels that stay.
 
     Of all operations only these two (`native_layer_norm`, `native_group_norm`) see how many channels there are; with
-    their statistics taken over the channels that stay, masked and slim answers are equal.
+    their statistics taken over the channels that stay, masked and slim answers are equal. They are recognised by their
+    scale. Gradients must be off, not inference mode on: that hides which operations a layer is made of.
     """
 
     def __init__(self, model: nn.Module, graph: CouplingGraph, leaving: Leaving) -> None:

@@ -209,6 +209,22 @@ class Norms(nn.Module):
         return self.linear(self.slope(self.up(features)).mean((2, 3)))
 
 
+class BareNorms(nn.Module):
+    """Norms over channels that have no scale by which one could recognise them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 16, 3)
+        self.norm = nn.GroupNorm(4, 16, affine=False)
+        self.second = nn.Conv2d(16, 12, 3)
+        self.linear = nn.Linear(12, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Answer logits."""
+        features = self.second(F.relu(self.norm(self.first(images)))).mean((2, 3))
+        return self.linear(F.layer_norm(features, features.shape[-1:]))
+
+
 class Tokens(nn.Module):
     """A tiny vision transformer: class token, positions, attention, two layers in the residual stream."""
 

@@ -7,6 +7,7 @@ import prune_nets as nets
 import pytest
 import torch
 from torch import Tensor, nn
+from torchvision.models import ShuffleNetV2
 
 from compressor.errors import LoadError
 from compressor.export.onnx import export_onnx
@@ -78,6 +79,18 @@ def test_a_shuffled_stream_leaves_in_orbits():
         "stage2.0.branch2.5.weight": [1, 5],
         "stage2.1.branch2.5.weight": [2, 3],
     }
+
+
+def test_a_stream_that_is_shuffled_too_often_stays():
+    """Each split halves the units: 16 channels have 8, 4, 2, and none that could leave alone behind five units."""
+    graph = trace_coupling(ShuffleNetV2([5, 1, 1], [8, 16, 16, 16, 12], num_classes=10), tiny.SHAPES["tiny_shuffle"])
+    stream = {f"stage2.{number}.branch2.5" for number in range(5)} | {"stage2.0.branch1.2"}
+    makers = {member.module for group in graph.groups for member in group.makers()}
+    reasons = {left.name: left.reason for left in graph.left_out}
+    assert not stream & makers
+    assert reasons.keys() >= stream
+    assert {reasons[name] for name in stream} == {"all its channels are tied into one"}
+    assert makers >= {f"stage2.{number}.branch2.0" for number in range(5)}
 
 
 @pytest.mark.parametrize("name", list(STREAMS))

@@ -83,6 +83,15 @@ def test_slim_equals_masked_on_larger_networks(name, side):
     check_against_mask(torchvision.models.get_model(name, weights=None, num_classes=10, **heads), (3, side, side))
 
 
+def test_norms_without_a_scale_are_cut_unchecked():
+    """They cannot be told to leave channels out of their statistics, so only shapes and cost are checked."""
+    checkpoint, chosen = _planned(nets.BareNorms(), SMALL)
+    assert trace_coupling(checkpoint.model, SMALL).has_bare_norms
+    assert not trace_coupling(nets.Norms(), SMALL).has_bare_norms
+    made = slim(checkpoint, chosen).model
+    assert (made.first.out_channels, made.second.out_channels) == (8, 6)
+
+
 def test_a_transformer_is_narrowed_in_every_layer():
     """Stream, heads and the layer between lose half; token, positions and norms still fit."""
     made = slim(*_planned(nets.Tokens(), SMALL)).model

@@ -44,4 +44,5 @@ def trace_coupling(
         left_out=left_out,
         products=tuple(products.values()),
         source=source,
+        has_bare_norms=labels.has_bare_norms,
     )

@@ -93,6 +93,8 @@ class CouplingGraph:
     products: tuple[Product, ...]
     source: str
     """Who found the coupling, for a person."""
+    has_bare_norms: bool
+    """Whether a layer or group norm over channels that can leave has no scale of its own, by which it is recognised."""
 
     def channels(self, leaving: Mapping[str, Sequence[int]]) -> dict[str, dict[int, set[int]]]:
         """Return, for each tensor (for `pad`, each PadShortcut) and axis, the channels that leave.

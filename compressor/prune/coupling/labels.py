@@ -27,6 +27,8 @@ class Labels:
         """Labels that stay, and why; the first reason counts."""
         self.is_plain = True
         """False once channels of one axis depend on each other (groups, shuffles, splits) or on zeros in the code."""
+        self.has_bare_norms = False
+        """Whether a norm over labelled channels has no parameter as its scale."""
         self._names: dict[int, str] = {}
         for name, tensor in chain(model.named_parameters(), model.named_buffers()):
             self._names.setdefault(id(tensor), name)

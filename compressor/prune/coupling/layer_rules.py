@@ -37,7 +37,7 @@ def convolution(trail: Trail, call: Call) -> None:
             unite = trail.labels.unite if channels.shape[1] == 1 else trail.labels.tie
             unite(np.repeat(first, channels.shape[1], axis=1), channels)
     else:
-        trail.labels.meet(entering, made, "is grouped over the channels of the image")
+        trail.labels.meet(entering, made, "is grouped over channels that stay")
     if bias is not None:
         trail.labels.meet(made, trail.dims(bias)[0], CONSTANT)
     trail.put(output, [None, made, *[None] * (output.ndim - 2)])
@@ -97,6 +97,8 @@ def batch_norm(trail: Trail, call: Call) -> None:
 def layer_norm(trail: Trail, call: Call) -> None:
     """Tie scale and shift to the normalised axes; the statistics are then those of the channels that stay."""
     dims = list(trail.dims(call.args[0]))
+    if any(channels is not None for channels in dims[-len(call.args[1]) :]):
+        trail.labels.has_bare_norms |= call.args[2] is None or trail.labels.name_of(call.args[2]) is None
     for tensor in tensors_in(list(call.args[2:])):
         for back in range(1, tensor.ndim + 1):
             dims[-back] = trail.labels.meet(dims[-back], trail.dims(tensor)[-back], CONSTANT)
@@ -110,6 +112,7 @@ def group_norm(trail: Trail, call: Call) -> None:
     for tensor in tensors_in(list(call.args[1:3])):
         dims[1] = trail.labels.meet(dims[1], trail.dims(tensor)[0], CONSTANT)
     if dims[1] is not None:
+        trail.labels.has_bare_norms |= call.args[1] is None or trail.labels.name_of(call.args[1]) is None
         rows = dims[1].reshape(num_groups, -1)
         for row in rows[1:]:
             trail.labels.tie(rows[0], row)

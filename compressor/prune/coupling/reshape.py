@@ -55,7 +55,7 @@ def _relabel(labels: Labels, spread: Channels, after: Sequence[int], new_dims: l
     varying = [number for number in range(spread.ndim) if (spread != spread.take([0], axis=number)).any()]
     if not varying:
         # All elements carry one label: the axis is one unit.
-        labels.fix(spread.ravel()[:1], "its only unit is spread over an axis")
+        labels.fix(spread.ravel()[:1], "all its channels are tied into one")
         return
     last = varying[-1]
     rows = np.moveaxis(spread, last, -1).reshape(-1, spread.shape[last])
