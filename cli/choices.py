@@ -8,19 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from cli.options import EXPORTS
-from cli.values import parse_accept, parse_ceiling, parse_ratio_for, parse_size
+from cli.values import parse_accept, parse_ceiling, parse_latency, parse_ratio_for, parse_size
 from compressor.attacks import parse_threat
 from compressor.certify.battery import read_battery
 from compressor.data import parse_preprocess
 from compressor.errors import OptionError
 from compressor.finetune import Recipe
+from compressor.gate.policy import demands_of, read_policy, threats_of
+from compressor.gate.units import SIZE_UNITS
 from compressor.load import read_labels
 from compressor.prune import Plan
 from compressor.records import parse
 from compressor.runtime.device import resolve_device
 from compressor.task import Cut, Place, Proof, Task, Timing
+from compressor.types import Scope
 
 Params = Mapping[str, Any]
+
+WAYS = ("ratio", "target_macs", "target_params", "target_bytes", "target_latency", "plan")
+"""Options that say how much leaves."""
 
 
 def source_of(params: Params) -> dict[str, Any]:
@@ -37,12 +43,12 @@ def source_of(params: Params) -> dict[str, Any]:
 
 
 def cut_of(params: Params) -> Cut:
-    """Return how much leaves; exactly one of --ratio, --target-macs, --target-params and --plan must say so.
+    """Return how much leaves; exactly one of --ratio, the targets and --plan must say so.
 
     Raises:
         OptionError: none of them, or more than one.
     """
-    ways = [name for name in ("ratio", "target_macs", "target_params", "plan") if params.get(name) is not None]
+    ways = [name for name in WAYS if params.get(name) is not None]
     if len(ways) != 1:
         given = " and ".join(f"--{name.replace('_', '-')}" for name in ways) or "nothing"
         raise OptionError(
@@ -50,18 +56,37 @@ def cut_of(params: Params) -> Cut:
             advice="give one of --ratio 0.5, --target-macs 20M, --target-params 0.5, --plan plan.json",
         )
     plan = params.get("plan")
+    milliseconds, share = parse_latency("--target-latency", params["target_latency"])
     return Cut(
         ratio=params["ratio"],
         target_macs=parse_ceiling("--target-macs", params["target_macs"]),
         target_params=parse_ceiling("--target-params", params["target_params"]),
+        target_bytes=parse_ceiling("--target-bytes", params["target_bytes"], units=SIZE_UNITS, example="1.5MB"),
+        target_latency_ms=milliseconds,
+        target_latency_ratio=share,
         ready=None if plan is None else _plan_at(plan),
         structure=params["structure"],
         criterion=params["criterion"],
-        global_scope=params["global_"],
+        block_criterion=params["block_criterion"],
+        scope=_scope_of(params),
         round_to=params["round_to"],
         keep=tuple(params["keep"] or ()),
         ratio_for=parse_ratio_for(params["ratio_for"]),
     )
+
+
+def _scope_of(params: Params) -> Scope:
+    """Return among which filters the lowest scores are looked for.
+
+    Raises:
+        OptionError: two answers.
+    """
+    if params["global_"] and params["isomorphic"]:
+        raise OptionError(
+            "--global and --isomorphic were given together",
+            advice="give one: --global ranks all filters together, --isomorphic those of layers of the same structure",
+        )
+    return Scope.GLOBAL if params["global_"] else Scope.ISOMORPHIC if params["isomorphic"] else Scope.LOCAL
 
 
 def _plan_at(path: Path) -> Plan:
@@ -83,14 +108,30 @@ def recipe_of(params: Params) -> Recipe:
 
 
 def proof_of(params: Params) -> Proof:
-    """Return what the battery is asked; an unknown battery or threat is refused before any work."""
-    battery = params["battery"] or "standard"
-    read_battery(battery)
+    """Return what the battery is asked; an unknown battery, threat or policy is refused before any work.
+
+    Raises:
+        OptionError: an unknown battery or threat, or a policy under which attacking decides nothing.
+        PolicyError: --decide is not a policy.
+    """
+    threats = tuple(parse_threat(text) for text in params["threat"] or ())
+    battery, demands = params["battery"], None
+    if params["decide"] is not None:
+        policy = read_policy(params["decide"])
+        demands = demands_of(policy)
+        if demands is None:
+            raise OptionError(
+                f"--decide {params['decide']} demands nothing of accuracy or robust accuracy: nothing to decide",
+                advice="leave --decide out, or give the policy a min or max_drop",
+            )
+        threats, battery = (*threats, *threats_of(policy)), battery or policy.evidence.battery
+    read_battery(battery or "standard")
     return Proof(
-        threats=tuple(parse_threat(text) for text in params["threat"] or ()),
-        battery=battery,
+        threats=threats,
+        battery=battery or "standard",
         num_images=params["num_images"],
         audit=params["audit"],
+        demands=demands,
     )
 
 
@@ -122,6 +163,7 @@ def release_of(params: Params) -> Task:
         battery=params["battery"],
         num_images=params["num_images"],
         audit=params["audit"],
+        decide=params["decide"],
         timing=timing_of(params) if timed else None,
         opset=params["opset"],
         export_batch=params["export_batch"],

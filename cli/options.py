@@ -63,6 +63,9 @@ Preprocess = Annotated[
 InputSize = Annotated[str | None, _option("--input-size", "Height, or HxW, of the images.", MODEL, metavar="H[xW]")]
 NumClasses = Annotated[int | None, _option("--num-classes", "How many classes the model knows.", MODEL, min=2)]
 Labels = Annotated[Path | None, _option("--labels", "A file with one class name per line.", MODEL)]
+MeasureSensitivity = Annotated[
+    bool, _option("--sensitivity", "Measure what each layer's pruning alone costs; needs --data.", MODEL)
+]
 TrustPickle = Annotated[bool, _option("--trust-pickle", "Let the checkpoint run its own code while loading.", MODEL)]
 Data = Annotated[str | None, _option("--data", "digits, cifar10:DIR, a folder, FILE.npz or file.py:factory.", DATA)]
 RequiredData = Annotated[str, _option("--data", "digits, cifar10:DIR, a folder, FILE.npz or file.py:factory.", DATA)]
@@ -80,6 +83,12 @@ TargetMacs = Annotated[
 TargetParams = Annotated[
     str | None, _option("--target-params", "Ceiling on what stays: 0.5 (of dense) or 1.5M parameters.", PRUNE)
 ]
+TargetBytes = Annotated[
+    str | None, _option("--target-bytes", "Ceiling on what stays: 0.5 (of dense) or 1.5MB of model.onnx.", PRUNE)
+]
+TargetLatency = Annotated[
+    str | None, _option("--target-latency", "Ceiling on the median, measured here: 0.5 (of dense) or 2ms.", PRUNE)
+]
 PlanFile = Annotated[Path | None, _option("--plan", "Carry out this plan.json instead of choosing.", PRUNE)]
 PlanOnly = Annotated[bool, _option("--plan-only", "Write plan.json and stop.", PRUNE)]
 PruneStructure = Annotated[Structure, _option("--structure", "What leaves.", PRUNE)]
@@ -92,8 +101,15 @@ Criterion = Annotated[
         PRUNE,
     ),
 ]
+BlockCriterion = Annotated[
+    str | None, _option("--block-criterion", "How blocks are ranked: l1, or with images cka, ...", PRUNE)
+]
 GlobalScope = Annotated[bool, _option("--global", "Rank filters across all layers, not within each.", PRUNE)]
-RoundTo = Annotated[int | None, _option("--round-to", "Keep widths a multiple of this.", PRUNE, min=1)]
+IsomorphicScope = Annotated[bool, _option("--isomorphic", "Rank filters across layers of the same structure.", PRUNE)]
+RoundTo = Annotated[
+    int | None,
+    _option("--round-to", "Keep widths a multiple of this; by default 16, or 8, 4, 2 in narrow layers.", PRUNE, min=1),
+]
 Keep = Annotated[list[str] | None, _option("--keep", "Modules that stay whole (glob, repeatable).", PRUNE)]
 RatioFor = Annotated[
     list[str] | None, _option("--ratio-for", "Another ratio for some modules (repeatable).", PRUNE, metavar="GLOB=R")
@@ -121,7 +137,17 @@ Threats = Annotated[
 ]
 Battery = Annotated[str | None, _option("--battery", "quick, standard, full or a TOML file.", CERTIFY)]
 NumImages = Annotated[int, _option("--num-images", "Test images, a seeded stratified sample.", CERTIFY, min=1)]
+SelectImages = Annotated[
+    int, _option("--num-images", "Select images to measure on, a seeded stratified sample.", DATA, min=1)
+]
 BaselineFile = Annotated[Path | None, _option("--baseline", "The dense checkpoint to compare with.", CERTIFY)]
+Decide = Annotated[
+    Path | None,
+    _option("--decide", "Stop attacking once this policy's verdict is certain.", CERTIFY, metavar="POLICY"),
+]
+DecideNow = Annotated[
+    bool, _option("--decide/--no-decide", "Stop attacking once the policy's verdict is certain.", CERTIFY)
+]
 Audit = Annotated[int, _option("--audit", "Run `full` on this many random survivors.", CERTIFY, min=0)]
 
 Provider = Annotated[str | None, _option("--provider", "cpu, cuda or tensorrt.", BENCH)]

@@ -7,9 +7,21 @@ from compressor.certify.certificate import Certificate
 from compressor.data import Data
 from compressor.estimate import Estimate
 from compressor.finetune import History, Recipe
-from compressor.prune import Plan
+from compressor.prune import Plan, Target
 from compressor.records import to_plain
 from compressor.steps import Shipped, Shrunk
+
+WIDE_GAP = 0.02
+"""Of dense: a gap above it is explained."""
+
+QUANTITIES = {
+    "macs": "multiply-adds",
+    "params": "parameters",
+    "bytes": "bytes of model.onnx",
+    "latency_ms": "ms (upper end of the median's interval)",
+    "latency_ratio": "of the dense latency (upper end of the interval)",
+}
+"""What the numbers of a target are."""
 
 
 def plan_text(plan: Plan) -> str:
@@ -22,9 +34,31 @@ def plan_text(plan: Plan) -> str:
         ("multiply-adds", before.macs, after.macs),
     ):
         lines.append(f"{name:<15}{one:>14,}{two:>14,}{1 - two / one:>9.1%}")
+    lines += [] if plan.target is None else _target_lines(plan.target)
     lines += [f"removed block   {name}" for name in plan.removed_blocks]
     lines += [f"left whole      {left.name}: {left.reason}" for left in plan.left_out]
     return "\n".join([*lines, f"coupled by      {plan.source}"])
+
+
+def _target_lines(target: Target) -> list[str]:
+    """Say how near the ceiling is, and where the gap is wide what the next step up would be."""
+    unit = QUANTITIES[target.quantity]
+    lines = [
+        f"ceiling         {_amount(target.limit)} {unit}, reached {_amount(target.reached)}: "
+        f"a gap of {target.gap_fraction:.2%} of dense"
+    ]
+    step = target.next_step
+    if target.gap_fraction > WIDE_GAP:
+        lines.append(
+            "next step up    none: nothing else may be given back"
+            if step is None
+            else f"next step up    {_amount(step.size)}, which gives back {step.gives_back}"
+        )
+    return lines
+
+
+def _amount(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10_000 else f"{value:.4g}"
 
 
 def shrunk_text(shrunk: Shrunk, path: Path) -> str:

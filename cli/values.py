@@ -1,11 +1,13 @@
 """From the text of options to typed values, with one clear sentence when that fails."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from compressor.errors import OptionError
+from compressor.gate.units import COUNT_UNITS
 
-SCALES = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
+TIME_UNITS = {"US": 0.001, "MS": 1.0, "S": 1000.0}
+"""Milliseconds in each unit, by its name in upper case."""
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:
@@ -23,24 +25,58 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     return height, int(match.group(2) or height)
 
 
-def parse_ceiling(option: str, text: str | None) -> float | int | None:
-    """Return a fraction of dense (float in (0, 1)) for `0.5`, or an absolute count for `20M`.
+def parse_ceiling(
+    option: str, text: str | None, *, units: Mapping[str, int] = COUNT_UNITS, example: str = "20M"
+) -> float | int | None:
+    """Return a fraction of dense (float in (0, 1)) for `0.5`, or an absolute number for `20M` or `1.5MB`.
+
+    Args:
+        option: its name, for errors.
+        text: as given.
+        units: pieces in each unit, by its name in upper case.
+        example: of an absolute number.
 
     Raises:
-        OptionError: not of that form.
+        OptionError: not of that form, or a number that leaves all or nothing.
     """
     if text is None:
         return None
-    match = re.fullmatch(r"(\d*\.?\d+)\s*([kmg]?)", text.strip().lower())
-    if match is None:
-        raise OptionError(f"{option} {text!r} is not a ceiling", advice="write 0.5 (of dense) or 20M (absolute)")
-    number, unit = float(match.group(1)), match.group(2)
+    advice = f"write 0.5 (of dense) or {example} (absolute)"
+    number, unit = _number_and_unit(option, text, advice)
     if not unit and 0 < number < 1:
         return number
-    count = int(number * SCALES[unit])
+    if unit not in {"", *units}:
+        raise OptionError(f"{option} {text!r}: there is no unit {unit!r}", advice=advice)
+    count = int(number * (units[unit] if unit else 1))
     if count < 1 or (not unit and count == 1):
-        raise OptionError(f"{option} {text!r} leaves all or nothing", advice="write 0.5 (of dense) or 20M (absolute)")
+        raise OptionError(f"{option} {text!r} leaves all or nothing", advice=advice)
     return count
+
+
+def parse_latency(option: str, text: str | None) -> tuple[float | None, float | None]:
+    """Return (milliseconds, None) for `2ms`, (None, fraction of dense) for `0.5`.
+
+    Raises:
+        OptionError: not of that form, or a number that leaves all or nothing.
+    """
+    if text is None:
+        return None, None
+    advice = "write 0.5 (of the dense model's latency) or 2ms"
+    number, unit = _number_and_unit(option, text, advice)
+    if unit not in {"", *TIME_UNITS}:
+        raise OptionError(f"{option} {text!r}: there is no unit {unit!r}", advice=advice)
+    if number == 0 or (not unit and number >= 1):
+        hint = f"; did you mean {text.strip()}ms?" if number else ""
+        raise OptionError(f"{option} {text!r} leaves all or nothing", advice=advice + hint)
+    return (number * TIME_UNITS[unit], None) if unit else (None, number)
+
+
+def _number_and_unit(option: str, text: str, advice: str) -> tuple[float, str]:
+    """Return the number and the unit in upper case of `1.5 MB`."""
+    match = re.fullmatch(r"(\d{1,15}\.?\d{0,15}|\.\d{1,15})\s*([a-z]*)", text.strip().lower())
+    if match is None:
+        raise OptionError(f"{option} {text!r} is not a ceiling", advice=advice)
+    return float(match.group(1)), match.group(2).upper()
 
 
 def parse_ratio_for(pairs: Sequence[str] | None) -> dict[str, float]:

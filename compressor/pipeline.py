@@ -4,7 +4,7 @@ load -> plan -> slim -> fine-tune -> export -> parity -> certify -> bench -> jud
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from compressor.data import stratified
 from compressor.errors import DataError
 from compressor.gate.evidence import evidence_of
 from compressor.gate.judge import judge
-from compressor.gate.policy import Policy, read_policy, threats_of
+from compressor.gate.policy import Policy, demands_of, read_policy, threats_of
 from compressor.gate.verdict import Verdict
 from compressor.progress import SILENT, Progress
 from compressor.prune import count_cost
@@ -61,7 +61,19 @@ def release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT
     )
     if data.test is None:
         raise DataError(f"{data.spec} has no test images", advice="a release is certified on a test split")
-    shrunk = shrink(dense, cut=task.cut, data=data, recipe=task.recipe, seed=seed, place=place, progress=progress)
+    timings = [task.timing] if task.timing else timings_of(policy)
+    shrunk = shrink(
+        dense,
+        cut=task.cut,
+        data=data,
+        recipe=task.recipe,
+        opset=task.opset,
+        export_batch=task.export_batch,
+        timing=timings[0],
+        seed=seed,
+        place=place,
+        progress=progress,
+    )
     control = None
     if task.control and shrunk.history is not None:
         control, _ = tune(dense, data, task.recipe, teacher=dense, place=place, progress=progress)
@@ -74,10 +86,10 @@ def release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT
         num_images=task.num_images,
         audit=task.audit,
     )
-    prove_it = partial(prove, data=data, proof=proof, seed=seed, place=place, progress=progress)
-    certificate, outcomes = prove_it(shrunk.checkpoint, artefact=shipped.onnx, baseline=dense)
-    reference = prove_it(control)[0] if control else None
-    timings = [task.timing] if task.timing else timings_of(policy)
+    prove_it = partial(prove, data=data, seed=seed, place=place, progress=progress)
+    decided = replace(proof, demands=demands_of(policy) if task.decide else None)
+    certificate, outcomes = prove_it(shrunk.checkpoint, proof=decided, artefact=shipped.onnx, baseline=dense)
+    reference = prove_it(control, proof=proof)[0] if control else None
     latency = tuple(
         measure(shipped.onnx, against=dense_shipped.onnx, timing=each, progress=progress) for each in timings
     )

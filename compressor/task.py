@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from compressor.attacks.threat import Threat
+from compressor.certify.demand import Demands
 from compressor.finetune import Recipe
 from compressor.prune import Plan
-from compressor.types import Structure
+from compressor.types import Scope, Structure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
-    """How much leaves, and how it is chosen. One of ratio, target_macs, target_params or a ready plan."""
+    """How much leaves, and how it is chosen. One of ratio, the targets or a ready plan."""
 
     ratio: float | None = None
     """Fraction of filters (or removable blocks) that leave, in (0, 1)."""
@@ -21,14 +22,28 @@ class Cut:
     """Ceiling on what stays: a fraction of dense, or multiply-adds."""
     target_params: float | int | None = None
     """Ceiling on what stays: a fraction of dense, or parameters."""
+    target_bytes: float | int | None = None
+    """Ceiling on what stays: a fraction of dense, or bytes of model.onnx."""
+    target_latency_ms: float | None = None
+    """Ceiling on the median latency, in milliseconds: the upper end of its interval is below."""
+    target_latency_ratio: float | None = None
+    """The same as a fraction of the dense model's latency, in (0, 1)."""
     ready: Plan | None = None
     """A plan made earlier."""
     structure: Structure = Structure.FILTERS
     criterion: str = "l1"
-    global_scope: bool = False
+    block_criterion: str | None = None
+    """How blocks are ordered; None: cka where training images are known, else l1."""
+    scope: Scope = Scope.LOCAL
     round_to: int | None = None
     keep: tuple[str, ...] = ()
     ratio_for: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether choosing takes measurements."""
+        measured = (self.target_bytes, self.target_latency_ms, self.target_latency_ratio)
+        return self.ready is None and any(target is not None for target in measured)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +54,8 @@ class Proof:
     battery: str = "standard"
     num_images: int = 1000
     audit: int = 0
+    demands: Demands | None = None
+    """What is to be decided, where attacking may stop once it is; None: all images are attacked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +100,8 @@ class Task:
     """None: the policy's."""
     num_images: int = 1000
     audit: int = 0
+    decide: bool = False
+    """Stop attacking once the policy's verdict on shares of images is certain."""
     timing: Timing | None = None
     """None: what the policy's latency rows name."""
     opset: int = 18

@@ -34,6 +34,17 @@ class Structure(StrEnum):
     BOTH = "both"
 
 
+class Scope(StrEnum):
+    """Among which filters those with the lowest scores are looked for."""
+
+    LOCAL = "local"
+    """Each group by itself: the same ratio everywhere."""
+    GLOBAL = "global"
+    """All groups together."""
+    ISOMORPHIC = "isomorphic"
+    """Groups of one structure together: the same kinds of layers in the same roles."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skipped:
     """Something that was not done, which is a value and never a gap."""

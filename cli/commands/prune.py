@@ -16,14 +16,21 @@ def run(
     ratio: options.Ratio = None,
     target_macs: options.TargetMacs = None,
     target_params: options.TargetParams = None,
+    target_bytes: options.TargetBytes = None,
+    target_latency: options.TargetLatency = None,
     plan: options.PlanFile = None,
     structure: options.PruneStructure = Structure.FILTERS,
     criterion: options.Criterion = "l1",
+    block_criterion: options.BlockCriterion = None,
     global_: options.GlobalScope = False,
+    isomorphic: options.IsomorphicScope = False,
     round_to: options.RoundTo = None,
     keep: options.Keep = None,
     ratio_for: options.RatioFor = None,
     plan_only: options.PlanOnly = False,
+    provider: options.Provider = None,
+    batch: options.Batch = None,
+    threads: options.Threads = None,
     data: options.Data = None,
     expect_accuracy: options.ExpectAccuracy = None,
     epochs: options.Epochs = None,
@@ -57,10 +64,11 @@ def run(
     from compressor.records import dump
 
     screen = Screen(quiet=quiet, time_limit=time_limit)
-    cut, recipe, place = (
+    cut, recipe, place, timing = (
         choices.cut_of(context.params),
         choices.recipe_of(context.params),
         choices.place_of(context.params),
+        choices.timing_of(context.params),
     )
     name = "plan.json" if plan_only else f"{checkpoint.stem}-slim.safetensors"
     path = outputs.destination(output, name, (".json",) if plan_only else (".safetensors", ".pt"))
@@ -70,12 +78,14 @@ def run(
             dense, data, expect_accuracy=expect_accuracy, seed=seed, device=place.device, progress=screen
         )
     if plan_only or dry_run:
-        chosen = steps.choose(dense, cut=cut, data=images, seed=seed, progress=screen)
+        chosen = steps.choose(dense, cut=cut, data=images, timing=timing, seed=seed, place=place, progress=screen)
         if not dry_run:
             outputs.write_output(path, dump(chosen), force=force)
         show(dump(chosen).decode() if json else texts.plan_text(chosen))
         return 0
-    shrunk = steps.shrink(dense, cut=cut, data=images, recipe=recipe, seed=seed, place=place, progress=screen)
+    shrunk = steps.shrink(
+        dense, cut=cut, data=images, recipe=recipe, timing=timing, seed=seed, place=place, progress=screen
+    )
     outputs.write_output(path, file_bytes(shrunk.checkpoint, path.suffix), force=force)
     if json:
         show(outputs.as_json("prune", checkpoint=path, plan=shrunk.plan, history=shrunk.history))

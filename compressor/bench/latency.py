@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import binom
 
 from compressor.bench.record import SCHEMA, Against, Latency, LatencyRow
 from compressor.errors import OptionError
@@ -136,6 +137,22 @@ def ratio_interval(mine: Times, other: Times, *, rng: np.random.Generator) -> In
     return float(low), float(high)
 
 
+def median_interval(times: Times) -> Interval:
+    """Return the interval of the median by order statistics: it supposes nothing about how times are spread.
+
+    It does suppose that runs are independent; neighbours on a busy machine are not, and `noisy` tells.
+
+    Args:
+        times: (n,) times, n >= `MIN_RUNS`.
+
+    Returns:
+        Lower and upper end, two of the times, at confidence at least 0.95.
+    """
+    ordered = np.sort(times)
+    place = int(binom.ppf((1 - CONFIDENCE) / 2, len(times), 0.5))
+    return float(ordered[place - 1]), float(ordered[len(times) - place])
+
+
 def _check(batches: Sequence[int], num_runs: int | None) -> None:
     if not batches or min(batches) < 1:
         raise OptionError(f"batch sizes {list(batches)} are not one or more numbers above 0", advice="use --batch 1")
@@ -210,6 +227,7 @@ def _row(session: Session, times: Times, batch: int, *, stays: bool) -> LatencyR
         images_per_second=batch * 1000 / p50,
         nodes_on_provider_fraction=session.nodes_on_provider_fraction,
         transfers_included=not stays,
+        p50_interval=median_interval(times),
     )
 
 

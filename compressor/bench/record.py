@@ -29,6 +29,8 @@ class LatencyRow:
     """Share of graph nodes that ran on the provider, in [0, 1]."""
     transfers_included: bool
     """Whether copies to and from the device are in the times."""
+    p50_interval: Interval | None = None
+    """Of the median, at confidence 0.95; None in records made elsewhere, as by the replay script."""
 
 
 @strict

@@ -8,8 +8,9 @@ from compressor.prune.blocks import find_blocks
 from compressor.prune.cost import Cost, count_cost
 from compressor.prune.coupling import CouplingGraph, Group, LeftOut, Member, trace_coupling
 from compressor.prune.criteria import CRITERIA
+from compressor.prune.measured import Measure, Measured
 from compressor.prune.plan import plan
-from compressor.prune.plan_record import GroupPlan, Plan, Target
+from compressor.prune.plan_record import GroupPlan, NextStep, Plan, Target
 from compressor.prune.slim import slim
 
 __all__ = [
@@ -19,7 +20,10 @@ __all__ = [
     "Group",
     "GroupPlan",
     "LeftOut",
+    "Measure",
+    "Measured",
     "Member",
+    "NextStep",
     "Plan",
     "Target",
     "count_cost",

@@ -1,6 +1,6 @@
 """What would leave at a ratio: blocks first, then filters of what is left."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from torch import nn
@@ -9,16 +9,17 @@ from compressor.data.images import ImageSet
 from compressor.errors import PruneError
 from compressor.load.checkpoint import Checkpoint
 from compressor.progress import SILENT, Progress
-from compressor.prune.block_order import BLOCK_CRITERIA, order_blocks
-from compressor.prune.blocks import find_blocks, same_weights
+from compressor.prune.block_criteria import BLOCK_CRITERIA
+from compressor.prune.block_order import order_blocks
+from compressor.prune.blocks import Blocks, same_weights, search_blocks
 from compressor.prune.breaking import breaking_groups
 from compressor.prune.cost import Cost, Prediction, count_cost
-from compressor.prune.coupling import Group, LeftOut, trace_coupling
+from compressor.prune.coupling import CouplingGraph, Group, LeftOut, trace_coupling
 from compressor.prune.criteria import CRITERIA, Material, Scores
 from compressor.prune.selectors import check_globs, check_ratio, group_matches, matches, ratio_of
 from compressor.prune.skeleton import skeleton
-from compressor.prune.widths import choose_units, counts, global_ratios
-from compressor.types import Skipped, Structure
+from compressor.prune.widths import choose_units, counts, global_ratios, isomorphic_ratios, lowest, next_width
+from compressor.types import Scope, Skipped, Structure
 
 BY_REQUEST = "is kept by request"
 
@@ -31,7 +32,7 @@ class Wish:
     criterion: str = "l1"
     block_criterion: str | None = None
     """None: cka where there are training images, else l1."""
-    global_scope: bool = False
+    scope: Scope = Scope.LOCAL
     round_to: int | None = None
     keep: tuple[str, ...] = ()
     ratio_for: Mapping[str, float] = field(default_factory=dict)
@@ -47,6 +48,11 @@ class Choice:
     """Group to units."""
     cost: Cost
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing would leave."""
+        return not self.blocks and not self.leaving
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
@@ -61,6 +67,8 @@ class Ground:
     """None where no filters are wanted."""
     cost: Cost
     source: str
+    graph: CouplingGraph | None = None
+    """What `cut_units` needs; None where no filters are wanted."""
 
 
 class Chooser:
@@ -81,28 +89,63 @@ class Chooser:
         self._progress = progress
         self._grounds: dict[tuple[str, ...], Ground] = {}
         self._order: tuple[str, ...] = ()
+        self._kinds = {name: type(module).__name__ for name, module in checkpoint.model.named_modules()}
+        self._found = Blocks(found=(), left_out=())
         self.removable: tuple[str, ...] = ()
         """Blocks that may leave."""
         self.kept_blocks: tuple[str, ...] = ()
         if wish.structure is not Structure.FILTERS:
-            found = find_blocks(checkpoint.model, checkpoint.input_shape)
-            self.kept_blocks = tuple(name for name in found if matches(name, wish.keep))
-            self.removable = tuple(name for name in found if name not in self.kept_blocks)
+            self._found = search_blocks(checkpoint.model, checkpoint.input_shape)
+            names = tuple(block.name for block in self._found.found)
+            self.kept_blocks = tuple(name for name in names if matches(name, wish.keep))
+            self.removable = tuple(name for name in names if name not in self.kept_blocks)
         can_compare = train is not None and checkpoint.preprocess is not None
         self.block_criterion = wish.block_criterion or ("cka" if can_compare else "l1")
 
-    def choose(self, ratio: float) -> Choice:
-        """Return what would leave at a ratio in (0, 1)."""
+    def choose(self, ratio: float, *, blocks: tuple[str, ...] | None = None) -> Choice:
+        """Return what would leave at a ratio in (0, 1).
+
+        Args:
+            ratio: of filters, and of removable blocks.
+            blocks: the blocks that leave; None: as many as the ratio says.
+        """
         wish = self._wish
-        blocks = self._blocks(int(ratio * len(self.removable) + 0.5))
+        if blocks is None:
+            blocks = self._blocks(int(ratio * len(self.removable) + 0.5))
         ground = self.ground(blocks)
         scored = list(zip(ground.groups, ground.scores, strict=True))
         ratios = [ratio_of(group, ratio, wish.ratio_for) for group in ground.groups]
-        if wish.global_scope:
-            together = [pair for pair in scored if not group_matches(pair[0], wish.ratio_for)]
-            shares = dict(global_ratios(together, ratio))
+        if wish.scope is not Scope.LOCAL:
+            free = [pair for pair in scored if not group_matches(pair[0], wish.ratio_for)]
+            shares = (
+                global_ratios(free, ratio)
+                if wish.scope is Scope.GLOBAL
+                else isomorphic_ratios(free, self._kinds, ratio)
+            )
             ratios = [shares.get(group.name, value) for group, value in zip(ground.groups, ratios, strict=True)]
         return self.priced(blocks, choose_units(scored, ratios, round_to=wish.round_to))
+
+    def parts(self, choice: Choice) -> tuple[str, ...]:
+        """Return what could be given back: groups that lost units, or, where no filters leave, blocks.
+
+        Groups with a ratio of their own stay as they are.
+        """
+        if not choice.leaving:
+            return choice.blocks
+        free = (group for group in self.ground(choice.blocks).groups if not group_matches(group, self._wish.ratio_for))
+        return tuple(group.name for group in free if group.name in choice.leaving)
+
+    def enlarged(self, choice: Choice, part: str) -> Choice:
+        """Return the smallest larger choice that gives back some of one part: a group's next width, or a block."""
+        if not choice.leaving:
+            return self.priced(tuple(name for name in choice.blocks if name != part), {})
+        ground = self.ground(choice.blocks)
+        ((group, scores),) = (pair for pair in zip(ground.groups, ground.scores, strict=True) if pair[0].name == part)
+        leaving = {name: units for name, units in choice.leaving.items() if name != part}
+        width = next_width(group, group.num_units - len(choice.leaving[part]), round_to=self._wish.round_to)
+        if width < group.num_units:
+            leaving[part] = lowest(scores, group.num_units - width)
+        return self.priced(choice.blocks, leaving)
 
     def priced(self, blocks: tuple[str, ...], leaving: dict[str, tuple[int, ...]]) -> Choice:
         """Return the choice with its exact cost."""
@@ -116,12 +159,17 @@ class Chooser:
             self._grounds[blocks] = self._survey(blocks)
         return self._grounds[blocks]
 
+    def modules_of(self, blocks: Iterable[str]) -> tuple[str, ...]:
+        """Return all modules that become the identity when these blocks leave."""
+        modules = {block.name: block.modules for block in self._found.found}
+        return tuple(module for name in blocks for module in modules[name])
+
     def _blocks(self, num: int) -> tuple[str, ...]:
         if num > len(self._order):
             material = self._material(self._checkpoint.model)
-            self._order = order_blocks(
-                self.removable, material, criterion=self.block_criterion, num=num, progress=self._progress
-            )
+            blocks = [block for block in self._found.found if block.name in self.removable]
+            order = order_blocks(blocks, material, criterion=self.block_criterion, num=num, progress=self._progress)
+            self._order = tuple(block.name for block in order)
         return self._order[:num]
 
     def _material(self, model: nn.Module) -> Material:
@@ -133,11 +181,12 @@ class Chooser:
 
     def _survey(self, blocks: tuple[str, ...]) -> Ground:
         wish, shape = self._wish, self._checkpoint.input_shape
-        model = same_weights(self._checkpoint.model, blocks)
+        model = same_weights(self._checkpoint.model, self.modules_of(blocks))
         cost = count_cost(model, shape)
         if wish.structure is Structure.BLOCKS:
+            stay = self._found.left_out
             return Ground(
-                all_groups=(), groups=(), scores=(), left_out=(), prediction=None, cost=cost, source="own tracing"
+                all_groups=(), groups=(), scores=(), left_out=stay, prediction=None, cost=cost, source="own tracing"
             )
         graph = trace_coupling(model, shape)
         empty = skeleton(model)
@@ -160,10 +209,11 @@ class Chooser:
             all_groups=graph.groups,
             groups=tuple(groups),
             scores=tuple(scores),
-            left_out=(*graph.left_out, *stays),
+            left_out=(*graph.left_out, *stays, *self._found.left_out),
             prediction=Prediction(empty, graph, cost),
             cost=cost,
             source=graph.source,
+            graph=graph,
         )
 
     def _score(self, groups: list[Group], model: nn.Module) -> tuple[Scores | Skipped, ...]:

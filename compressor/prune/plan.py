@@ -1,6 +1,6 @@
 """Choose what leaves a model: so much of it, or so much that the rest fits a ceiling. Nothing is cut here."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from compressor.data.images import ImageSet
 from compressor.errors import PruneError
@@ -9,12 +9,20 @@ from compressor.progress import SILENT, Progress
 from compressor.prune.choose import Choice, Chooser, Wish
 from compressor.prune.cost import Cost, count_cost
 from compressor.prune.coupling import LeftOut
+from compressor.prune.measured import Bench, Measure
 from compressor.prune.plan_record import SCHEMA, GroupPlan, Plan, Target
+from compressor.prune.reach import reach_bytes, reach_counted, reach_latency
 from compressor.prune.selectors import check_ratio
 from compressor.prune.slim import slim
-from compressor.prune.targets import NUM_HALVINGS, NUM_MEASUREMENTS, limit_of, smallest_ratio
 from compressor.records import now, tool_version
-from compressor.types import Structure
+from compressor.types import Scope, Structure
+
+WHOLE = {
+    Scope.LOCAL: "rounding keeps all of its units",
+    Scope.GLOBAL: "its units score above those that leave",
+    Scope.ISOMORPHIC: "its units score above those that leave others of its structure",
+}
+"""Why a group that could lose units loses none."""
 
 
 def plan(
@@ -23,12 +31,14 @@ def plan(
     ratio: float | None = None,
     target_macs: float | int | None = None,
     target_params: float | int | None = None,
-    target_measure: float | None = None,
-    measure: Callable[[Checkpoint], float] | None = None,
+    target_bytes: float | int | None = None,
+    target_latency_ms: float | None = None,
+    target_latency_ratio: float | None = None,
+    measure: Measure | None = None,
     structure: Structure = Structure.FILTERS,
     criterion: str = "l1",
     block_criterion: str | None = None,
-    global_scope: bool = False,
+    scope: Scope = Scope.LOCAL,
     round_to: int | None = None,
     keep: tuple[str, ...] = (),
     ratio_for: Mapping[str, float] | None = None,
@@ -38,21 +48,26 @@ def plan(
 ) -> Plan:
     """Choose which filters or blocks leave.
 
-    Exactly one of `ratio`, `target_macs`, `target_params` and `target_measure` says how much.
+    Exactly one of `ratio` and the targets says how much. A target is a ceiling on what stays; the answer never exceeds
+    it, and neither would it fit with one step more of any part (a group's next width, a block).
 
     Args:
         checkpoint: the dense model; not changed.
-        ratio: fraction of the units of each group (of all, with `global_scope`) that leaves, and of the removable
+        ratio: fraction of the units of each group (of all, by `scope`) that leaves, and of the removable
             blocks, in (0, 1). Half the filters are about three quarters of the parameters and multiply-adds.
         target_macs: ceiling on the multiply-adds that stay: a fraction of dense below 1, or a number.
         target_params: the same for parameters.
-        target_measure: ceiling on what `measure` says about the slim model.
-        measure: any size of a slim checkpoint that falls as more leaves: bytes of its ONNX file, latency.
+        target_bytes: the same for the bytes of the ONNX file, which `measure` tells.
+        target_latency_ms: ceiling on the median latency that `measure` tells, in milliseconds: the upper end of its
+            interval is below.
+        target_latency_ratio: the same as a fraction of the dense model's latency, in (0, 1); `measure` tells the ratio.
+        measure: tells how large or slow a slim checkpoint is, in the units of the target.
         structure: filters, blocks, or both (blocks first; one ratio for both).
         criterion: how filters are scored, a name in `CRITERIA`.
-        block_criterion: `cka` or `l1`; None: cka where training images and their normalisation are known, else l1.
-        global_scope: compare filters of different layers.
-        round_to: widths are multiples of this; None: of 8, 4 or 2 as fits each layer (see `num_kept`).
+        block_criterion: a name in `BLOCK_CRITERIA`; None: cka where training images and their normalisation are known,
+            else l1.
+        scope: among which filters the lowest scores are looked for.
+        round_to: widths are multiples of this; None: of 16, 8, 4 or 2 as fits each layer (see `widths`).
         keep: globs of modules that stay whole.
         ratio_for: globs of modules with a ratio of their own; the smallest wins where several match.
         train: training images for criteria that need them.
@@ -65,12 +80,19 @@ def plan(
     Raises:
         PruneError: an argument cannot be met, or nothing would leave.
     """
-    _check_one(ratio=ratio, target_macs=target_macs, target_params=target_params, target_measure=target_measure)
+    _check_one(
+        ratio=ratio,
+        target_macs=target_macs,
+        target_params=target_params,
+        target_bytes=target_bytes,
+        target_latency_ms=target_latency_ms,
+        target_latency_ratio=target_latency_ratio,
+    )
     wish = Wish(
         structure=structure,
         criterion=criterion,
         block_criterion=block_criterion,
-        global_scope=global_scope,
+        scope=scope,
         round_to=round_to,
         keep=keep,
         ratio_for=dict(ratio_for or {}),
@@ -81,49 +103,31 @@ def plan(
     chooser = Chooser(checkpoint, wish, train=train, progress=progress)
     before = count_cost(checkpoint.model, checkpoint.input_shape)
 
-    def recorded(share: float, choice: Choice, target: Target | None) -> Plan:
+    def recorded(share: float, choice: Choice, target: Target | None = None) -> Plan:
         return _record(checkpoint, wish, chooser, before=before, ratio=share, choice=choice, target=target)
 
+    def made(choice: Choice) -> Checkpoint:
+        return checkpoint if choice.is_empty else slim(checkpoint, recorded(0.5, choice))
+
     if ratio is not None:
-        found = recorded(ratio, chooser.choose(ratio), None)
-    elif target_measure is not None:
-        if measure is None:
-            raise PruneError("target_measure needs a function `measure`", advice="pass measure=, or take target_macs")
-
-        def measured(choice: Choice) -> float:
-            made = recorded(0.5, choice, None)
-            return measure(slim(checkpoint, made) if _leaves(choice) else checkpoint)
-
-        share, choice, _ = smallest_ratio(chooser.choose, measured, target_measure, num_halvings=NUM_MEASUREMENTS)
-        target = Target(quantity="measured", limit=target_measure, reached=measured(choice))
-        found = recorded(share, choice, target)
+        found = recorded(ratio, chooser.choose(ratio))
+    elif target_macs is not None:
+        found = recorded(*reach_counted(chooser, "macs", target_macs))
+    elif target_params is not None:
+        found = recorded(*reach_counted(chooser, "params", target_params))
+    elif measure is None:
+        raise PruneError("bytes and latency can only be measured", advice="pass measure=, or take target_params")
     else:
-        name, wanted = ("macs", target_macs) if target_macs is not None else ("params", target_params)
-        assert wanted is not None
-
-        def size(choice: Choice) -> int:
-            return choice.cost.macs if name == "macs" else choice.cost.params
-
-        limit = limit_of(wanted, before.macs if name == "macs" else before.params, f"--target-{name}")
-        share, choice, above = smallest_ratio(chooser.choose, size, limit, num_halvings=NUM_HALVINGS)
-        if above is not None and above.blocks == choice.blocks:
-            choice = _fill_up(chooser, choice, above, lambda trial: size(trial) <= limit)
-        found = recorded(share, choice, Target(quantity=name, limit=limit, reached=size(choice)))
+        bench = Bench(make=made, measure=measure, found={}, tried=[])
+        if target_bytes is not None:
+            found = recorded(*reach_bytes(chooser, bench, target_bytes, progress=progress))
+        elif target_latency_ms is not None:
+            found = recorded(*reach_latency(chooser, bench, "latency_ms", target_latency_ms, progress=progress))
+        else:
+            assert target_latency_ratio is not None
+            found = recorded(*reach_latency(chooser, bench, "latency_ratio", target_latency_ratio, progress=progress))
     _refuse_nothing(found, chooser)
     return found
-
-
-def _fill_up(chooser: Chooser, choice: Choice, above: Choice, fits: Callable[[Choice], bool]) -> Choice:
-    """Give units back, group by group, while the rest still fits: all groups step together at one ratio."""
-    for group in chooser.ground(choice.blocks).groups:
-        if above.leaving.get(group.name) == choice.leaving.get(group.name):
-            continue
-        leaving = {name: units for name, units in choice.leaving.items() if name != group.name}
-        if group.name in above.leaving:
-            leaving[group.name] = above.leaving[group.name]
-        trial = chooser.priced(choice.blocks, leaving)
-        choice = trial if fits(trial) else choice
-    return choice
 
 
 def _record(
@@ -150,14 +154,17 @@ def _record(
         LeftOut(
             name=group.name,
             num_units=group.num_units,
-            reason="its units score above those that leave" if wish.global_scope else "rounding keeps all of its units",
+            reason=WHOLE[wish.scope],
         )
         for group in ground.groups
         if group.name not in choice.leaving
     ]
     blocks = [LeftOut(name=name, num_units=1, reason="is a block kept by request") for name in chooser.kept_blocks]
     if wish.structure is Structure.BOTH and not chooser.removable:
-        blocks.append(LeftOut(name="blocks", num_units=0, reason="no residual block can be left out of this model"))
+        blocks.append(LeftOut(name="blocks", num_units=0, reason="no block can be left out of this model"))
+    elif wish.structure is Structure.BOTH and not choice.blocks:
+        reason = "the ratio is too small for one" if target is None else "filters alone come closer to the ceiling"
+        blocks.append(LeftOut(name="blocks", num_units=len(chooser.removable), reason=reason))
     return Plan(
         schema=SCHEMA,
         created=now(),
@@ -170,22 +177,18 @@ def _record(
         block_criterion=None if wish.structure is Structure.FILTERS else chooser.block_criterion,
         ratio=ratio,
         target=target,
-        global_scope=wish.global_scope,
+        scope=wish.scope,
         round_to=wish.round_to,
         keep=wish.keep,
         ratio_for=dict(wish.ratio_for),
         seed=wish.seed,
-        removed_blocks=choice.blocks,
+        removed_blocks=chooser.modules_of(choice.blocks),
         groups=groups,
         left_out=(*ground.left_out, *whole, *blocks),
         source=ground.source,
         before=before,
         after=choice.cost,
     )
-
-
-def _leaves(choice: Choice) -> bool:
-    return bool(choice.blocks or choice.leaving)
 
 
 def _check_one(**given: float | None) -> None:
@@ -202,7 +205,7 @@ def _refuse_nothing(found: Plan, chooser: Chooser) -> None:
     if found.structure is Structure.BLOCKS:
         num = len(chooser.removable)
         raise PruneError(
-            f"no block would leave: this model has {num} removable residual block(s)",
+            f"no block would leave: this model has {num} removable block(s)",
             advice="raise --ratio, or take --structure filters" if num else "take --structure filters",
         )
     reasons = "; ".join(f"{left.name}: {left.reason}" for left in found.left_out[:3]) or "it has no layers to prune"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from compressor.prune.cost import Cost
 from compressor.prune.coupling import LeftOut
 from compressor.records import strict
-from compressor.types import Structure
+from compressor.types import Scope, Structure
 
 SCHEMA = "compress.plan/1"
 
@@ -27,15 +27,51 @@ class GroupPlan:
 
 @strict
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NextStep:
+    """The smallest model above the ceiling that was found."""
+
+    size: float
+    """In units of the quantity; of latencies, the upper end. Bytes are predicted, to a few bytes."""
+    gives_back: str
+    """What it has more than the one that was chosen."""
+
+
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """One model that was measured."""
+
+    macs: int
+    """Which one: its multiply-adds."""
+    params: int
+    """And its parameters."""
+    value: float
+    """In units of the quantity."""
+    upper: float
+    """Upper end of the interval at confidence 0.95; the value itself where nothing is uncertain."""
+    thorough: bool
+    """Whether this was the longer measurement that decides."""
+
+
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """A ceiling on what stays."""
 
     quantity: str
-    """`macs`, `params`, or `measured`."""
+    """`macs`, `params`, `bytes` (of model.onnx), `latency_ms`, or `latency_ratio` (slim / dense)."""
     limit: float
     """In units of the quantity."""
     reached: float
-    """What stays: never more than the limit."""
+    """What stays: never more than the limit. Of latencies, the upper end of the interval of the median: below it."""
+    dense: float
+    """The same of the dense model."""
+    gap_fraction: float
+    """(limit - reached) / dense, in [0, 1)."""
+    next_step: NextStep | None
+    """The next larger model; None where nothing may be given back."""
+    tried: tuple[Tried, ...] = ()
+    """Every measurement that was taken on the way, in order; none for what is counted."""
 
 
 @strict
@@ -60,8 +96,8 @@ class Plan:
     """Fraction of units (or removable blocks) that was asked to leave, or that the target led to."""
     target: Target | None
     """The ceiling that was asked for; None where a ratio was."""
-    global_scope: bool
-    """Whether filters of different layers were compared."""
+    scope: Scope
+    """Among which filters the lowest scores were looked for."""
     round_to: int | None
     """Widths are multiples of this; None: as fits each layer."""
     keep: tuple[str, ...]

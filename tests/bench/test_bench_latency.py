@@ -7,7 +7,7 @@ import pytest
 from tiny_onnx import linear_onnx, random_weights
 
 from compressor.bench import latency
-from compressor.bench.latency import bench, ratio_interval
+from compressor.bench.latency import bench, median_interval, ratio_interval
 from compressor.bench.record import Latency
 from compressor.errors import CompressorError, LoadError, MachineError, OptionError
 from compressor.files import sha256_of_bytes
@@ -37,6 +37,7 @@ def test_one_row_per_batch_size(tmp_path: Path):
     assert [(row.provider, row.batch, row.threads) for row in record.rows] == [("cpu", 1, 2), ("cpu", 3, 2)]
     for row in record.rows:
         assert 0 < row.p50_ms <= row.p90_ms
+        assert row.p50_interval[0] <= row.p50_ms <= row.p50_interval[1]
         assert row.images_per_second == pytest.approx(row.batch * 1000 / row.p50_ms)
         assert (row.nodes_on_provider_fraction, row.transfers_included) == (1.0, True)
         assert row.device_name == record.host["cpu"]
@@ -88,6 +89,21 @@ def test_interval_finds_a_known_ratio():
     assert low < 0.5 < high
     assert high - low < 0.05
     assert (low, high) == ratio_interval(mine, other, rng=np.random.default_rng(1))
+
+
+def test_interval_of_the_median_in_closed_form():
+    """Thirty times: the tenth and the twenty-first (binomial table); outliers move neither."""
+    times = np.arange(1.0, 31.0)
+    assert median_interval(times[::-1]) == (10.0, 21.0)
+    times[-5:] = 1e6
+    assert median_interval(times) == (10.0, 21.0)
+
+
+def test_interval_of_the_median_covers():
+    """Of 400 samples from a skewed distribution whose median is known, at least 93 % of the intervals hold it."""
+    rng = np.random.default_rng(0)
+    intervals = [median_interval(rng.lognormal(0, 1, 100)) for _ in range(400)]
+    assert sum(low <= 1 <= high for low, high in intervals) >= 0.93 * 400
 
 
 @pytest.mark.parametrize(

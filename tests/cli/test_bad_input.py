@@ -40,6 +40,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.savez(here / "size.npz", x_test=np.zeros((20, 1, 9, 9), np.uint8), y_test=np.zeros(20, np.int64))
     np.savez(here / "lengths.npz", x_test=images, y_test=np.zeros(19, np.int64))
     np.savez(here / "range.npz", x_test=images.astype(np.float32) + 200, y_test=np.zeros(20, np.int64))
+    answer = int(dense.classifier()(torch.zeros(1, 1, 8, 8)).argmax())
+    np.savez(here / "test-only.npz", x_test=images, y_test=np.full(20, answer))
     (here / "fine.toml").write_text(FINE_POLICY)
     (here / "empty.toml").write_text("")
     (here / "unknown.toml").write_text(FINE_POLICY + "maximum = 3\n")
@@ -82,6 +84,20 @@ CASES = [
     ("prune fine.safetensors --ratio nan", "nan"),
     ("prune fine.safetensors --ratio 0.5 --target-macs 0.5", "--target-macs"),
     ("prune fine.safetensors --target-macs 5Q", "5Q"),
+    ("prune fine.safetensors --target-macs 10", "smallest reachable"),
+    ("prune fine.safetensors --target-params 1.5MB", "MB"),
+    ("prune fine.safetensors --target-bytes 5parsecs", "5parsecs"),
+    ("prune fine.safetensors --target-bytes 0", "0.5 (of dense) or 1.5MB"),
+    ("prune fine.safetensors --target-bytes 1", "all or nothing"),
+    ("prune fine.safetensors --target-bytes -2MB", "-2MB"),
+    ("prune fine.safetensors --target-latency 0", "0.5 (of the dense model's latency) or 2ms"),
+    ("prune fine.safetensors --target-latency 2", "did you mean 2ms?"),
+    ("prune fine.safetensors --target-latency 2parsecs", "2parsecs"),
+    ("prune fine.safetensors --target-latency nan", "nan"),
+    ("prune fine.safetensors --target-latency 2ms --provider npu", "npu"),
+    ("prune fine.safetensors --target-bytes 0.5 --target-latency 2ms", "--target-latency"),
+    ("prune fine.safetensors --ratio 0.5 --global --isomorphic", "--isomorphic"),
+    ("prune fine.safetensors --ratio 0.5 --structure blocks --block-criterion magic", "magic"),
     ("prune fine.safetensors --ratio 0.5 --criterion l3", "l1"),
     ("prune fine.safetensors --ratio 0.5 --structure atoms", "atoms"),
     ("prune fine.safetensors --ratio 0.5 --keep nothing.*", "nothing.*"),
@@ -98,6 +114,16 @@ CASES = [
     ("prune fine.safetensors --ratio 0.5 --labels absent.txt", "absent.txt"),
     ("prune fine.safetensors --ration 0.5", "--ratio"),
     ("prun fine.safetensors", "prune"),
+    ("inspect fine.safetensors --sensitivity", "--data"),
+    ("inspect fine.safetensors --sensitivity --data test-only.npz", "select images"),
+    ("inspect plain.pt --arch cifar:resnet8 --sensitivity --data digits", "--preprocess"),
+    ("inspect fine.safetensors --sensitivity --data digits --criterion l3", "l1"),
+    ("inspect fine.safetensors --sensitivity --data digits --threat l1:1", "'l1'"),
+    ("inspect fine.safetensors --sensitivity --data digits --threat linf:8", "linf:8/255"),
+    ("inspect fine.safetensors --sensitivity --data digits --threat l2:1 --threat linf:1/9", "one --threat"),
+    ("inspect fine.safetensors --sensitivity --data digits --num-images 0", "num-images"),
+    ("inspect fine.safetensors --sensitivity --data digits --output drawing.png", ".svg"),
+    ("inspect fine.safetensors --output drawing.svg", "--sensitivity"),
     ("finetune fine.safetensors", "--data"),
     ("finetune fine.safetensors --data labels.npz", "label 10"),
     ("finetune plain.pt --arch cifar:resnet8 --data digits", "--preprocess"),

@@ -10,7 +10,7 @@ from compressor.load.checkpoint import Checkpoint
 from compressor.load.cifar_resnet import CifarResNet
 from compressor.prune import plan, slim
 from compressor.prune.plan_record import Plan
-from compressor.types import Structure
+from compressor.types import Scope, Structure
 
 
 @pytest.fixture
@@ -89,12 +89,24 @@ def test_nothing_is_emptied(resnet):
 def test_global_scope_compares_layers(resnet):
     """The share is met over all filters, the layers differ, and none is emptied."""
     resnet.model.layer1[0].conv1.weight.data[:12] *= 0.01
-    made = plan(resnet, ratio=0.5, global_scope=True, round_to=1)
+    made = plan(resnet, ratio=0.5, scope=Scope.GLOBAL, round_to=1)
     counts = removed(made)
     total = sum(group.num_units for group in made.groups)
     assert abs(sum(counts.values()) - total / 2) <= len(counts)
     assert counts["layer1.0.conv1"] >= 12
     assert len({len(group.removed) / group.num_units for group in made.groups}) > 1
+    slim(resnet, made)
+
+
+def test_isomorphic_scope_compares_layers_of_one_structure(resnet):
+    """Inner layers of all stages share one ranking: where one of them is weak, it loses and its peers are spared."""
+    resnet.model.layer1[0].conv1.weight.data[:12] *= 0.01
+    made = plan(resnet, ratio=0.5, scope=Scope.ISOMORPHIC, round_to=1)
+    counts = removed(made)
+    inner = [group for group in made.groups if group.name.startswith("layer") and group.name.endswith("conv1")]
+    assert abs(sum(len(group.removed) for group in inner) - sum(group.num_units for group in inner) / 2) <= 1
+    assert counts["layer1.0.conv1"] >= 12
+    assert made.scope is Scope.ISOMORPHIC
     slim(resnet, made)
 
 
@@ -156,7 +168,7 @@ def test_targets_are_ceilings_that_are_nearly_reached(resnet, quantity, target):
     made = plan(resnet, **{f"target_{quantity}": target})
     dense, rest = getattr(made.before, quantity), getattr(made.after, quantity)
     limit = target * dense if target < 1 else target
-    assert limit - 0.03 * dense <= rest <= limit
+    assert limit - 0.01 * dense <= rest <= limit
     assert made.target is not None
     assert made.target.reached == rest
     assert 0 < made.ratio < 1
@@ -179,26 +191,14 @@ def test_targets_with_blocks(resnet, structure):
         ({"target_params": 0}, "leaves nothing"),
         ({"target_params": -0.5}, "leaves nothing"),
         ({"target_macs": 0.1, "structure": Structure.BLOCKS}, "cannot be reached"),
-        ({"target_measure": 1.0}, "measure"),
+        ({"target_bytes": 0.5}, "measured"),
+        ({"target_latency_ms": 1.0}, "measured"),
     ],
 )
 def test_targets_that_cannot_be_met(resnet, settings, words):
     """Unreachable and empty targets are refused with the numbers."""
     with pytest.raises(PruneError, match=words):
         plan(resnet, **settings)
-
-
-def test_any_measure_can_be_a_target():
-    """A function of the slim checkpoint is brought below its ceiling."""
-    chain = nets.in_memory(nets.Chain(), (3, 8, 8))
-    made = plan(
-        chain,
-        target_measure=1500,
-        measure=lambda one: float(sum(value.numel() for value in one.model.state_dict().values())),
-    )
-    assert made.target is not None
-    assert made.target.quantity == "measured"
-    assert 1200 <= made.target.reached <= 1500
 
 
 def test_code_with_a_fixed_size_is_found_before_cutting():

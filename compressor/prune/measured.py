@@ -1,0 +1,212 @@
+"""From a ceiling to a model below it, where a size can only be measured: bytes of a file, time on this machine."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from compressor.errors import PruneError
+from compressor.load.checkpoint import Checkpoint
+from compressor.progress import Progress
+from compressor.prune.choose import Choice, Chooser
+from compressor.prune.plan_record import NextStep, Tried
+from compressor.prune.targets import LARGEST, NAMES, SMALLEST, Size, largest_below, smallest_model, unreachable
+
+BYTES_PER_PARAMETER = 4
+NUM_EXPORTS = 8
+"""Of candidates, at most. Two or three are the rule: a file is its parameters and a nearly constant rest."""
+UNSURE_BYTES = 128
+"""How far a prediction may be wrong: names and lengths in the file grow by a digit, norms are folded away."""
+NUM_TIMED = 7
+"""Candidates that are timed on the way, at most: ratios are then told apart to a hundredth."""
+NUM_CONFIRMED = 4
+"""Candidates that are timed thoroughly at the end, at most."""
+CLOSE = 0.01
+"""A candidate this close below the ceiling, as a fraction of dense, ends the search."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What a measurement found."""
+
+    value: float
+    """Bytes, milliseconds, or a ratio of latencies."""
+    upper: float
+    """Upper end of its interval at confidence 0.95; the value itself where nothing is uncertain."""
+
+
+class Measure(Protocol):
+    """Measures one model."""
+
+    def __call__(self, checkpoint: Checkpoint, *, thorough: bool = False) -> Measured:
+        """Return its size; `thorough` asks for the longer measurement that decides."""
+
+
+Make = Callable[[Choice], Checkpoint]
+Key = tuple[tuple[str, ...], tuple[tuple[str, int], ...]]
+
+
+@dataclass(slots=True, kw_only=True)
+class Bench:
+    """Cuts and measures choices, each once, and remembers all of it."""
+
+    make: Make
+    """Choice to slim checkpoint."""
+    measure: Measure
+    found: dict[tuple[Key, bool], Measured]
+    tried: list[Tried]
+
+    def note(self, choice: Choice, measured: Measured) -> None:
+        """Remember what is known without measuring."""
+        self.found[key_of(choice), False] = measured
+
+    def upper(self, choice: Choice, *, thorough: bool = False) -> float:
+        """Return the upper end of what a choice measures."""
+        place = (key_of(choice), thorough)
+        if place not in self.found:
+            measured = self.measure(self.make(choice), thorough=thorough)
+            self.found[place] = measured
+            self.tried.append(
+                Tried(
+                    macs=choice.cost.macs,
+                    params=choice.cost.params,
+                    value=measured.value,
+                    upper=measured.upper,
+                    thorough=thorough,
+                )
+            )
+        return self.found[place].upper
+
+    def value(self, choice: Choice) -> float:
+        """Return the best guess of what a choice measures."""
+        self.upper(choice)
+        return self.found[key_of(choice), False].value
+
+    def knows(self, choice: Choice) -> bool:
+        """Whether a choice was measured."""
+        return (key_of(choice), False) in self.found
+
+
+def key_of(choice: Choice) -> Key:
+    """Return what tells a choice from others of the same chooser: which blocks leave, and how many units."""
+    return choice.blocks, tuple(sorted((name, len(units)) for name, units in choice.leaving.items()))
+
+
+def fit_bytes(
+    chooser: Chooser, bench: Bench, limit: float, *, dense: Choice, progress: Progress
+) -> tuple[float, Choice, Size]:
+    """Find the largest model whose file does not exceed a ceiling.
+
+    Files are predicted from their parameters and what the most similar measured file has beyond them; the largest
+    choice by that prediction is exported and so becomes known, until the largest choice is a known one.
+
+    Args:
+        chooser: of the dense model.
+        bench: has measured the dense model.
+        limit: bytes.
+        dense: the choice that leaves nothing.
+        progress: told of each export.
+
+    Returns:
+        The ratio, what leaves, and the size by which it was found, for the next step up.
+
+    Raises:
+        PruneError: the smallest model exceeds the limit.
+    """
+    beyond = {dense.cost.params: bench.upper(dense) - BYTES_PER_PARAMETER * dense.cost.params}
+
+    def size(choice: Choice) -> float:
+        if bench.knows(choice):
+            return bench.upper(choice)
+        nearest = min(beyond, key=lambda params: abs(params - choice.cost.params))
+        return BYTES_PER_PARAMETER * choice.cost.params + beyond[nearest]
+
+    def doubtful(choice: Choice) -> Choice | None:
+        """Return the smallest step up that the prediction puts so little above that it may be below."""
+        larger = (chooser.enlarged(choice, part) for part in chooser.parts(choice))
+        near = [step for step in larger if not bench.knows(step) and size(step) <= limit + UNSURE_BYTES]
+        return min(near, key=size, default=None)
+
+    smallest = smallest_model(chooser)
+    best: tuple[float, Choice] | None = None
+    with progress.stage("fit bytes", unit="export") as step:
+        for _ in range(NUM_EXPORTS):
+            ratio, choice = largest_below(chooser, size, limit) if size(smallest) <= limit else (LARGEST, smallest)
+            best = (ratio, choice) if bench.knows(choice) and bench.upper(choice) <= limit else best
+            trial = doubtful(choice) if bench.knows(choice) else choice
+            if trial is None or (bench.knows(smallest) and bench.upper(smallest) > limit):
+                break
+            found = bench.upper(trial)
+            beyond[trial.cost.params] = found - BYTES_PER_PARAMETER * trial.cost.params
+            best = (ratio, trial) if found <= limit else best
+            step.advance(1, f"{found:,.0f} bytes at {trial.cost.params:,} parameters")
+    if best is not None:
+        return *best, size
+    if bench.knows(smallest) and bench.upper(smallest) > limit:
+        raise unreachable("bytes", bench.upper(smallest), limit)
+    raise PruneError(
+        f"no file of at most {limit:,.0f} bytes was found in {NUM_EXPORTS} exports",
+        advice="allow some more, or take --target-params",
+    )
+
+
+def fit_latency(
+    chooser: Chooser, bench: Bench, limit: float, *, quantity: str, dense: Choice, progress: Progress
+) -> tuple[float, Choice, NextStep | None]:
+    """Find the largest measured model whose latency is surely below a ceiling.
+
+    Latency does not fall steadily with the ratio: narrower layers can be slower. So nothing is concluded about models
+    that were not measured. The interval of ratios is halved, going by whether the upper end of a short measurement is
+    below the ceiling; then the largest that was is measured thoroughly, where that is above the next largest, and the
+    smallest of all last.
+
+    Args:
+        chooser: of the dense model.
+        bench: has measured the dense model.
+        limit: milliseconds, or a ratio to the dense model's latency.
+        quantity: `latency_ms` or `latency_ratio`.
+        dense: the choice that leaves nothing.
+        progress: told of each measurement.
+
+    Returns:
+        The ratio, what leaves, and the smallest measured model above the ceiling.
+
+    Raises:
+        PruneError: no measured model is surely below the limit.
+    """
+    scale = bench.value(dense)
+    low, high = SMALLEST, LARGEST
+    smallest = smallest_model(chooser)
+    below: dict[float, Choice] = {}
+    above = [dense]
+    with progress.stage("fit latency", total=NUM_TIMED + 1, unit="measurement") as step:
+
+        def is_below(choice: Choice, *, thorough: bool = False) -> bool:
+            upper = bench.upper(choice, thorough=thorough)
+            step.advance(1, f"at most {upper:.4g} at {choice.cost.macs:,} multiply-adds")
+            return upper < limit
+
+        for _ in range(NUM_TIMED):
+            middle = (low + high) / 2
+            choice = chooser.choose(middle)
+            if choice.is_empty or not is_below(choice):
+                low = middle
+                above.append(choice)
+            else:
+                high, below[middle] = middle, choice
+                if limit - bench.upper(choice) <= CLOSE * scale:
+                    break
+        candidates = sorted(below)[:NUM_CONFIRMED]
+        for ratio in candidates:
+            if is_below(below[ratio], thorough=True):
+                nearest = min(above, key=bench.upper)
+                more = nearest.cost.filters - below[ratio].cost.filters
+                return ratio, below[ratio], NextStep(size=bench.upper(nearest), gives_back=f"{more} filters in all")
+        if is_below(smallest, thorough=True):
+            return LARGEST, smallest, NextStep(size=bench.upper(dense), gives_back="all that leaves")
+    option, unit = NAMES[quantity]
+    fastest = min(each.upper for each in bench.tried)
+    raise PruneError(
+        f"{option} {limit:g} was not reached: the fastest of {len(bench.tried)} measured models has at most "
+        f"{fastest:.4g} {unit}, and the smallest was among them",
+        advice="allow more, try --structure both, or measure on a machine that does nothing else",
+    )
