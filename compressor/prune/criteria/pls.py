@@ -35,7 +35,8 @@ def score(groups: Sequence[Group], material: Material) -> tuple[Scores | Skipped
         PruneError: there are no training images, or of one class only, or no normalisation is known.
     """
     classifier, images = look_at(material, "pls", num_images=NUM_IMAGES)
-    if len(np.unique(images.labels)) < 2:
+    classes, numbers = np.unique(images.labels, return_inverse=True)
+    if len(classes) < 2:
         raise PruneError(
             "criterion pls needs training images of at least two classes",
             advice="add images of the other classes to --data, or take a criterion without data: l1, l2, fpgm",
@@ -51,8 +52,7 @@ def score(groups: Sequence[Group], material: Material) -> tuple[Scores | Skipped
     importance: dict[str, list[Scores]] = {}
     if peaks:
         columns = [np.concatenate(parts) for parts in peaks.values()]
-        answers = np.eye(len(images.class_names))[images.labels]
-        found = vip(np.concatenate(columns, axis=1), answers, num_components=NUM_COMPONENTS)
+        found = vip(np.concatenate(columns, axis=1), np.eye(len(classes))[numbers], num_components=NUM_COMPONENTS)
         starts = np.cumsum([part.shape[1] for part in columns])[:-1]
         for (maker, _), values in zip(peaks, np.split(found, starts), strict=True):
             importance.setdefault(maker, []).append(values)
