@@ -175,3 +175,18 @@ def test_default_widths_suit_kernels(name: str) -> None:
         assert width in widths(group.num_units, channels=1, round_to=None)
         assert width % 8 == 0 or group.num_units < 64
         assert width % 2 == 0 or group.num_units < 16
+
+
+def test_a_block_that_is_too_large_stays() -> None:
+    """Filters and blocks: where the first block to leave is 42 % of the model and 90 % may stay, filters leave."""
+    checkpoint = nets.in_memory(CifarResNet(14), (3, 32, 32), architecture="cifar:resnet14")
+    for convolution in (checkpoint.model.layer3[1].conv1, checkpoint.model.layer3[1].conv2):
+        convolution.weight.data *= 0.01
+    made = plan(checkpoint, target_params=0.9, structure=Structure.BOTH, block_criterion="l1")
+    assert made.removed_blocks == ()
+    assert_close(made, "params", 0.9)
+    (left,) = (left for left in made.left_out if left.name == "blocks")
+    assert left.reason == "filters alone come closer to the ceiling"
+    only = plan(checkpoint, target_params=0.9, structure=Structure.BLOCKS, block_criterion="l1")
+    assert only.target is not None
+    assert only.removed_blocks
