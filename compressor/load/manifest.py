@@ -111,7 +111,19 @@ def set_sizes(model: nn.Module, manifest: Manifest) -> None:
             low, high = (0, padding) if key in PADDING else (1, _largest(present[key]))
             if not low <= _smallest(value) <= _largest(value) <= high:
                 raise LoadError(f"{place} cannot be {value}: it is {present[key]} before slimming", advice=ADVICE)
-            setattr(module, key, tuple(value) if isinstance(value, list) else value)
+            if key == "head_dim" and isinstance(value, int):
+                set_head_dim(module, value)
+            else:
+                setattr(module, key, tuple(value) if isinstance(value, list) else value)
+
+
+def set_head_dim(module: nn.Module, width: int) -> None:
+    """Set how wide the heads of attention are, in place, and its scale where the class took it from that width."""
+    sizes = vars(module)
+    scale = sizes.get("scale")
+    if isinstance(scale, float) and scale == sizes["head_dim"] ** -0.5:
+        sizes["scale"] = width**-0.5
+    sizes["head_dim"] = width
 
 
 def _largest(value: int | list[int]) -> int:

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from compressor.load.cifar_resnet import PadShortcut
+from compressor.load.manifest import set_head_dim
 from compressor.prune.cost import CONVOLUTIONS
-from compressor.prune.coupling import Attention, CouplingGraph, attention_of
+from compressor.prune.coupling import CouplingGraph, Kind, attention_of
 
 
 def cut_units(model: nn.Module, graph: CouplingGraph, leaving: Mapping[str, Sequence[int]]) -> None:
@@ -26,8 +27,9 @@ def cut_units(model: nn.Module, graph: CouplingGraph, leaving: Mapping[str, Sequ
     _replace(model, {id(tensors[name]): _narrow(tensors[name], gone[name]) for name in gone.keys() & tensors.keys()})
     for name, module in model.named_modules():
         attention = attention_of(name, module)
-        if attention is not None and attention.path(attention.weight) in gone:
-            _correct_attention(module, attention, tensors[attention.path(attention.weight)].shape[1])
+        weight = attention.path(attention.kind.weight) if attention is not None else ""
+        if attention is not None and weight in gone:
+            _correct_attention(module, attention.kind, len(tensors[weight]) // 3)
 
 
 def remove_blocks(model: nn.Module, names: Iterable[str]) -> None:
@@ -103,18 +105,20 @@ def _correct_convolution(module: nn.modules.conv._ConvNd, weight: Tensor) -> Non
     module.in_channels = weight.shape[1] * module.groups
 
 
-def _correct_attention(module: nn.Module, attention: Attention, dense_width: int) -> None:
+def _correct_attention(module: nn.Module, kind: Kind, dense_width: int) -> None:
     """Make the integers say how wide heads and stream are, and let the queries make up for another scale."""
-    rows = [tensor for name, tensor in module.named_parameters() if name in (attention.weight, attention.bias)]
-    width = module.get_parameter(attention.weight).shape[1]
+    width = len(module.get_parameter(kind.weight)) // 3
+    sizes = vars(module)
     if isinstance(module, nn.MultiheadAttention):
         module.embed_dim = module.kdim = module.vdim = width
-        module.head_dim = width // module.num_heads
-    elif "head_dim" in vars(module):
-        vars(module)["head_dim"] = width // int(vars(module)["n_heads"])
-    if attention.follows_width:
-        # Logits are divided by the root of the narrower head: larger queries keep them as they were.
+    if "attn_dim" in sizes:
+        sizes["attn_dim"] = width
+    if "head_dim" in sizes:
+        set_head_dim(module, width // int(sizes["num_heads"] if "num_heads" in sizes else sizes["n_heads"]))
+    if kind.follows_width:
+        # Logits are divided by the root of the narrower head: smaller queries keep them as they were.
         factor = math.sqrt(width / dense_width)
         with torch.no_grad():
-            for tensor in rows:
-                tensor[:width] *= factor
+            for name, tensor in module.named_parameters():
+                if name in (kind.weight, kind.bias):
+                    tensor[:width] *= factor

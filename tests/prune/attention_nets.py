@@ -17,6 +17,7 @@ SHAPES = {
     "tiny_maxvit": (3, 32, 32),
     "tiny_shuffle": (3, 64, 64),
     "tiny_encoder": (3, 8, 8),
+    "tiny_timm": (3, 8, 8),
 }
 """Factory to the input that its networks take."""
 
@@ -92,6 +93,22 @@ class _Encoder(nn.Module):
 def tiny_encoder() -> nn.Module:
     """Return a classifier around `nn.TransformerEncoderLayer`."""
     return _Encoder()
+
+
+def tiny_timm(*, normed: bool = False) -> nn.Module:
+    """Return timm's vision transformer: its heads may have another width than its stream of 8 channels."""
+    import timm
+
+    return timm.models.VisionTransformer(
+        img_size=8,
+        patch_size=4,
+        embed_dim=8,
+        depth=2,
+        num_heads=2,
+        mlp_ratio=2,
+        num_classes=10,
+        qk_norm=normed,
+    )
 
 
 def shaken(model: nn.Module) -> nn.Module:

@@ -13,7 +13,7 @@ from compressor.errors import LoadError
 from compressor.export.onnx import export_onnx
 from compressor.export.parity import check_parity
 from compressor.load import build, load, save_slim
-from compressor.load.manifest import reshape
+from compressor.load.manifest import reshape, set_sizes
 from compressor.prune import count_cost, plan, slim, trace_coupling
 from compressor.prune.cost import Prediction
 from compressor.prune.coupling import CouplingGraph, Role
@@ -128,6 +128,42 @@ def test_the_products_of_attention_are_counted():
     products = {product.tensor: product for product in trace_coupling(nets.Tokens(), SMALL).products}
     assert products["attention.out_proj.weight"].attended == 2 * 25
     assert {product.attended for name, product in products.items() if "out_proj" not in name} == {0}
+
+
+def test_heads_of_another_width_than_their_stream():
+    """In timm, 4 places of 2 channels leave beside 8 channels of the stream; it has two ways to attend.
+
+    The scale is an attribute that only one of them reads; it follows the width, also when a file is loaded.
+    """
+    pytest.importorskip("timm")
+    arch, shape = f"{tiny.__file__}:tiny_timm", tiny.SHAPES["tiny_timm"]
+    dense = tiny.shaken(build(arch)).double()
+    graph = trace_coupling(dense, shape)
+    groups = {group.name: group.num_units for group in graph.groups}
+    assert groups.items() >= {"patch_embed.proj": 8, "blocks.0.attn.qkv": 4, "blocks.1.attn.qkv": 4}.items()
+    images = torch.rand(2, *shape, dtype=torch.float64)
+    for is_fused in (True, False):
+        for block in dense.blocks:
+            block.attn.fused_attn = is_fused
+        made, oracle = copy.deepcopy(dense), masked(dense, graph, third(graph))
+        cut_units(made, graph, third(graph))
+        with torch.no_grad(), plain_attention(), kept_statistics(oracle, graph, third(graph)):
+            expected = oracle(images)
+        assert (made(images) - expected).abs().max() <= 1e-10 * expected.abs().max()
+    checkpoint = nets.in_memory(tiny.shaken(build(arch)), shape, architecture=arch)
+    found = slim(checkpoint, plan(checkpoint, ratio=0.5, round_to=1)).model.blocks[0].attn
+    assert (found.head_dim, found.attn_dim, found.scale) == (2, 4, 2**-0.5)
+    again = build(arch).blocks[0].attn
+    set_sizes(again, {"": {"head_dim": 2, "attn_dim": 4}})
+    assert again.scale == found.scale
+
+
+def test_normalised_queries_stay_whole():
+    """Behind a norm, smaller queries cannot make up for another scale."""
+    pytest.importorskip("timm")
+    graph = trace_coupling(tiny.tiny_timm(normed=True), tiny.SHAPES["tiny_timm"])
+    assert not any(group.name.endswith("qkv") for group in graph.groups)
+    assert any("attention" in left.reason for left in graph.left_out if left.name == "blocks.0.attn.qkv")
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,14 @@ Two sources fill one record: torch-pruning's DependencyGraph where it is at home
 operation, which also sees what stays, and why. Criteria, plan and slim know only the record.
 """
 
-from compressor.prune.coupling.attention import Attention, attention_of
+from compressor.prune.coupling.attention import Kind, attention_of
 from compressor.prune.coupling.find import trace_coupling
 from compressor.prune.coupling.graph import CouplingGraph, Group, LeftOut, Member, Product, Role
 
 __all__ = [
-    "Attention",
     "CouplingGraph",
     "Group",
+    "Kind",
     "LeftOut",
     "Member",
     "Product",

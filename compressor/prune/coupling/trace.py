@@ -85,10 +85,10 @@ def _watch_pads(trail: Trail, name: str, module: nn.Module) -> list[Any]:
 
 def _watch_attention(trail: Trail, attention: Attention, module: nn.Module) -> list[Any]:
     """Tie the stream to the heads, channel by channel, and tell the trail while the attention runs."""
-    name = attention.path(attention.weight)
-    weight = module.get_parameter(attention.weight)
+    name = attention.path(attention.kind.weight)
+    weight = module.get_parameter(attention.kind.weight)
     made, read = trail.labels.of(name, weight, 0), trail.labels.of(name, weight, 1)
-    if made is not None and read is not None:
+    if attention.kind.is_tied and made is not None and read is not None:
         trail.labels.tie(made[: len(read)], read)
 
     def enter(*_: Any) -> None:

@@ -76,6 +76,6 @@ class Trail:
     def attend(self, *, macs: int) -> None:
         """Note that two activations were multiplied inside attention, before its reader runs."""
         assert self.attention is not None
-        reader = self.attention.path(self.attention.reader)
+        reader = self.attention.path(self.attention.kind.reader)
         if self.is_counting:
             self.attended[reader] += macs // self.labels.width(reader, 1)
