@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import dataclass, replace
-from fractions import Fraction
 
 import numpy as np
 import torch
@@ -11,14 +10,11 @@ from compressor.attacks.threat import Threat
 from compressor.certify import preflight
 from compressor.certify.battery import BATTERIES, TRANSFER, Assault, Battery, digest_of_attacks
 from compressor.certify.certificate import Audit, Flag
+from compressor.certify.curve import curve_sieges
 from compressor.certify.siege import Ground, Siege
 from compressor.certify.statistics import clopper_pearson
 from compressor.certify.twins import Reply
 from compressor.certify.work import Party, Work, lay_siege
-from compressor.types import Norm
-
-CURVE = tuple(Threat(norm=Norm.LINF, epsilon=Fraction(numerator, 510)) for numerator in (1, 2, 4, 8, 16, 32))
-"""Where accuracy is looked at when no threat is named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -58,7 +54,7 @@ def fight_threats(
     party, reply = slim
     ground = _ground(work, reply)
     if not threats:
-        return [_one_fight(work, each, BATTERIES["quick"], slim=(party, ground), dense=None) for each in CURVE]
+        return _curve(work, party, ground)
     other = None if dense is None else (dense[0], _ground(work, dense[1]))
     shared = _flags_of_model(party, ground, reply)
     fights: list[Fight] = []
@@ -91,6 +87,13 @@ def _one_fight(
     second = lay_siege(work, *slim, threat, (replay, *attacks), transferred=first, source=dense[0])
     first.gallery.exhibits.clear()  # one image per clean one: it is used up
     return Fight(slim=second, dense=first, attacks_sha256=digest)
+
+
+def _curve(work: Work, party: Party, ground: Ground) -> list[Fight]:
+    sieges = curve_sieges(work, party, ground)
+    return [
+        Fight(slim=siege, dense=None, attacks_sha256=digest_of_attacks(siege.attacks, siege.threat)) for siege in sieges
+    ]
 
 
 def _flags_of_model(slim: Party, ground: Ground, reply: Reply) -> tuple[Flag, ...]:
