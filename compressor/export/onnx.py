@@ -70,9 +70,8 @@ def export_onnx(
             f"opset {opset} cannot be written; the lowest is {OPSETS[0]}, the highest {OPSETS[-1]}",
             advice=f"use --opset {OPSETS[0]}",
         )
-    classifier = _own_copy(checkpoint.classifier())
-    _check_size(sum(value.nbytes for value in classifier.state_dict().values()))
-    model = _traced(classifier, checkpoint.input_shape, opset=opset, batch=batch)
+    _check_size(num_weight_bytes(checkpoint))
+    model = _traced(_own_copy(checkpoint.classifier()), checkpoint.input_shape, opset=opset, batch=batch)
     _strip(model.graph)
     model.ClearField("doc_string")
     model.ClearField("metadata_props")
@@ -83,6 +82,16 @@ def export_onnx(
     content = bytes(model.SerializeToString(deterministic=True))
     _verify(model, content, checkpoint, opset=opset, batch=batch)
     return content
+
+
+def fits_one_file(checkpoint: Checkpoint) -> bool:
+    """Say whether the weights of a checkpoint fit one ONNX file. Nothing is copied or traced to find out."""
+    return num_weight_bytes(checkpoint) <= MAX_BYTES
+
+
+def num_weight_bytes(checkpoint: Checkpoint) -> int:
+    """Return the size of all parameters and buffers in bytes."""
+    return sum(tensor.nbytes for tensor in checkpoint.model.state_dict().values() if isinstance(tensor, torch.Tensor))
 
 
 def _read_batch(export_batch: str | int) -> int | None:

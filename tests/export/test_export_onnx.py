@@ -1,5 +1,6 @@
 """One ONNX file: right, whole, the same everywhere, and honest about what cannot be written."""
 
+import dataclasses
 import hashlib
 import json
 import subprocess
@@ -11,14 +12,16 @@ import onnx
 import pytest
 import torch
 import torchvision
-from export_nets import checkpoint_of, unsettle
+from export_nets import checkpoint_of, small_resnet, unsettle
 from torch import nn
 
 from compressor.errors import ExportError, LoadError, OptionError
-from compressor.export.onnx import export_onnx
+from compressor.export.onnx import export_onnx, fits_one_file
 from compressor.export.parity import check_parity
+from compressor.load.architectures import construct
 from compressor.load.checkpoint import sha256_of_weights
 from compressor.load.cifar_resnet import CifarResNet
+from compressor.prune import plan, slim
 from compressor.runtime import open_session
 
 
@@ -85,7 +88,7 @@ def test_exporting_changes_nothing(made):
 PROGRAM = """
 import hashlib, torch
 from export_nets import small_resnet
-from compressor.export.onnx import export_onnx
+from compressor.export.onnx import export_onnx, fits_one_file
 torch.manual_seed(0)
 print(hashlib.sha256(export_onnx(small_resnet(), checkpoint_sha256="ab" * 32)).hexdigest())
 """
@@ -163,11 +166,39 @@ def test_preprocessing_must_be_known():
         export_onnx(checkpoint_of(nn.Flatten(), (1, 8, 8), 64, preprocess=None))
 
 
-def test_a_model_over_two_gib_is_refused(monkeypatch):
-    """One protobuf file holds at most 2 GiB; the sentence says how much the model needs."""
-    monkeypatch.setattr("compressor.export.onnx.MAX_BYTES", 100)
-    with pytest.raises(ExportError, match="at most 2 GiB"):
-        export_onnx(checkpoint_of(nn.Sequential(nn.Flatten(), nn.Linear(64, 3)), (1, 8, 8), 3))
+def _without_memory(name):
+    """Return a checkpoint whose weights have shapes but no values: nothing that is done to it may read or copy them."""
+    model = construct(f"torchvision:{name}", {}, initialise=False)
+    small = checkpoint_of(nn.Sequential(nn.Flatten(), nn.Linear(3, 2)), (3, 224, 224), 1000)
+    return dataclasses.replace(small, model=model)
+
+
+@pytest.mark.parametrize(("name", "gib"), [("vit_h_14", "2.4"), ("regnet_y_128gf", "2.4")])
+def test_a_model_over_two_gib_is_refused(name, gib):
+    """One protobuf file holds at most 2 GiB; this is found out before anything is copied."""
+    dense = _without_memory(name)
+    assert not fits_one_file(dense)
+    with pytest.raises(ExportError, match=f"needs {gib} GiB, and one ONNX file holds at most 2 GiB") as caught:
+        export_onnx(dense)
+    assert "prune it" in caught.value.advice
+
+
+@pytest.mark.parametrize("name", ["convnext_large", "vgg19_bn", "vit_l_16"])
+def test_the_next_largest_models_fit(name):
+    """Nothing below 2 GiB is refused for its size."""
+    assert fits_one_file(_without_memory(name))
+
+
+def test_the_slim_one_of_a_model_that_is_too_large_goes_through(monkeypatch):
+    """With the limit between dense and slim, the dense one is refused and the slim one is written and agrees."""
+    dense = small_resnet()
+    slim_one = slim(dense, plan(dense, ratio=0.5))
+    slim_file = export_onnx(slim_one)
+    monkeypatch.setattr("compressor.export.onnx.MAX_BYTES", len(slim_file))
+    with pytest.raises(ExportError, match="one ONNX file holds at most 2 GiB"):
+        export_onnx(dense)
+    assert export_onnx(slim_one) == slim_file
+    assert check_parity(slim_one, slim_file).decision == "passed"
 
 
 @pytest.mark.slow
