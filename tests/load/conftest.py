@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from slimming import slim_by_hand
 from torch import nn
 
-from compressor.load import build
+from compressor.data.preprocess import parse_preprocess
+from compressor.load import Checkpoint, build, load
 
 ORACLES = """
 from torch import nn
@@ -64,6 +66,22 @@ def resnet8() -> nn.Module:
             if "running" in name:
                 buffer.uniform_(0.5, 1.5)
     return model
+
+
+@pytest.fixture
+def slim(resnet8: nn.Module) -> Checkpoint:
+    """Return a checkpoint that was cut by hand, with everything known about it."""
+    dense = load(
+        resnet8,
+        arch="cifar:resnet8",
+        preprocess=parse_preprocess("mean=0.5;std=0.25;resize=9;crop=8"),
+        input_size=(8, 8),
+        labels=("a", "b", "c", "d", "e"),
+    )
+    model = build("cifar:resnet8", **dense.arguments)
+    model.load_state_dict(dense.model.state_dict())
+    slim_by_hand(model)
+    return dense.followed_by(model, "cut by hand")
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from forging import change_pickle
 from torch import Tensor
 
 from compressor.errors import LoadError
@@ -28,15 +29,6 @@ class Calls:
 
     def __reduce__(self) -> tuple:
         return self.made_by
-
-
-def with_pickle(path: Path, change: Callable[[bytes], bytes]) -> None:
-    """Rewrite the pickle inside a file of torch.save."""
-    with zipfile.ZipFile(path) as archive:
-        members = [(entry.filename, archive.read(entry)) for entry in archive.infolist()]
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in members:
-            archive.writestr(name, change(content) if name.endswith("data.pkl") else content)
 
 
 def peak_megabytes(work: Callable[[], None]) -> float:
@@ -68,7 +60,7 @@ def test_nothing_beside_the_weights_is_called(tmp_path: Path, legacy: bool, func
 def test_a_pickle_cannot_claim_a_large_memo(tmp_path: Path) -> None:
     """One opcode with a high number makes the C unpickler allocate for all numbers below."""
     torch.save({"state_dict": {"w": torch.ones(3)}}, tmp_path / "x.pt")
-    with_pickle(tmp_path / "x.pt", lambda content: content[:-1] + b"r" + struct.pack("<I", 2**29) + b".")
+    change_pickle(tmp_path / "x.pt", lambda content: content[:-1] + b"r" + struct.pack("<I", 2**29) + b".")
 
     def work() -> None:
         with pytest.raises(LoadError, match="claims a memory of 536,870,912 objects"):
@@ -140,7 +132,7 @@ def test_the_name_of_a_module_of_torch_is_not_imported(tmp_path: Path) -> None:
     before = set(sys.modules)
     content = b"\x80\x02}(X\x01\x00\x00\x00actorch\n_inductor\nX\x01\x00\x00\x00bctorch\nonnx\nu."
     torch.save({"w": torch.ones(1)}, tmp_path / "x.pt")
-    with_pickle(tmp_path / "x.pt", lambda _: content)
+    change_pickle(tmp_path / "x.pt", lambda _: content)
     with pytest.raises(LoadError, match="no weights"):
         load(tmp_path / "x.pt")
     assert {name for name in set(sys.modules) - before if name.startswith("torch")} == set()

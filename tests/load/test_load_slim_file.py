@@ -1,40 +1,19 @@
 """The slim checkpoint: bit for bit there and back, the same bytes each time, and only clean errors."""
 
 import dataclasses
-import json
-import struct
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import safetensors
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from slimming import slim_by_hand
+from forging import change_header
 from torch import nn
 
-from compressor.data.preprocess import parse_preprocess
 from compressor.errors import LoadError, OutputError, UntrustedPickle
 from compressor.files import sha256_of_bytes, sha256_of_file
 from compressor.load import Checkpoint, build, load, save_slim, sha256_of_weights, slim_bytes
 from compressor.load.manifest import manifest_of
-
-
-@pytest.fixture
-def slim(resnet8: nn.Module) -> Checkpoint:
-    """Return a checkpoint that was cut by hand, with everything known about it."""
-    dense = load(
-        resnet8,
-        arch="cifar:resnet8",
-        preprocess=parse_preprocess("mean=0.5;std=0.25;resize=9;crop=8"),
-        input_size=(8, 8),
-        labels=("a", "b", "c", "d", "e"),
-    )
-    model = build("cifar:resnet8", **dense.arguments)
-    model.load_state_dict(dense.model.state_dict())
-    slim_by_hand(model)
-    return dense.followed_by(model, "cut by hand")
 
 
 @pytest.mark.parametrize("name", ["x.safetensors", "x.pt", "x.pth"])
@@ -201,17 +180,6 @@ def test_a_model_that_nobody_can_rebuild_is_not_saved(tmp_path: Path, resnet8: n
         save_slim(load(resnet8, arch="cifar:resnet8"), Path("/proc/nowhere/x.safetensors"))
 
 
-def change(content: bytes, edit: Callable[[dict], None]) -> bytes:
-    """Return a slim checkpoint whose header was edited."""
-    (length,) = struct.unpack("<Q", content[:8])
-    outer = json.loads(content[8 : 8 + length])
-    header = json.loads(outer["__metadata__"]["compress"])
-    edit(header)
-    outer["__metadata__"]["compress"] = json.dumps(header)
-    text = json.dumps(outer).encode()
-    return struct.pack("<Q", len(text)) + text + content[8 + length :]
-
-
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
@@ -256,7 +224,7 @@ def change(content: bytes, edit: Callable[[dict], None]) -> bytes:
 )
 def test_hostile_headers_get_clean_errors(tmp_path: Path, slim: Checkpoint, edit: Callable, message: str) -> None:
     """Names, attributes and sizes are checked before anything is allocated."""
-    (tmp_path / "x.safetensors").write_bytes(change(slim_bytes(slim), edit))
+    (tmp_path / "x.safetensors").write_bytes(change_header(slim_bytes(slim), edit))
     with pytest.raises(LoadError, match=message):
         load(tmp_path / "x.safetensors")
 
@@ -281,48 +249,3 @@ def test_hostile_weights_get_clean_errors(
     torch.save(held, tmp_path / "x.pt")
     with pytest.raises(LoadError, match=message):
         load(tmp_path / "x.pt")
-
-
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(10**12), 10**12) | st.floats(allow_nan=False) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=6,
-)
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_mutated_headers_load_or_fail_cleanly(tmp_path: Path, slim: Checkpoint, data: st.DataObject) -> None:
-    """Any field of the JSON replaced by anything."""
-
-    def edit(header: dict) -> None:
-        place: dict = header
-        key = data.draw(st.sampled_from(sorted(header)))
-        while isinstance(place[key], dict) and place[key] and data.draw(st.booleans()):
-            place = place[key]
-            key = data.draw(st.sampled_from(sorted(place)))
-        place[key] = data.draw(json_values)
-
-    (tmp_path / "x.safetensors").write_bytes(change(slim_bytes(slim), edit))
-    try:
-        load(tmp_path / "x.safetensors")
-    except LoadError as error:
-        assert error.message  # noqa: PT017 - both outcomes are right
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_mutated_bytes_load_or_fail_cleanly(tmp_path: Path, slim: Checkpoint, data: st.DataObject) -> None:
-    """Any byte of the first 6,000 changed, or the file cut, in both forms of the file."""
-    name = data.draw(st.sampled_from(["x.safetensors", "x.pt"]))
-    save_slim(slim, tmp_path / name)
-    content = bytearray((tmp_path / name).read_bytes())
-    for _ in range(data.draw(st.integers(1, 4))):
-        content[data.draw(st.integers(0, min(6000, len(content) - 1)))] = data.draw(st.integers(0, 255))
-    if data.draw(st.booleans()):
-        content = content[: data.draw(st.integers(0, len(content)))]
-    (tmp_path / name).write_bytes(content)
-    try:
-        load(tmp_path / name)
-    except LoadError as error:
-        assert error.message  # noqa: PT017 - both outcomes are right
