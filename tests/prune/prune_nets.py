@@ -225,6 +225,21 @@ class BareNorms(nn.Module):
         return self.linear(F.layer_norm(features, features.shape[-1:]))
 
 
+class Mixer(nn.Module):
+    """A linear layer over the four patches, the same for each of 8 channels, and one over the channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Conv2d(3, 8, 4, stride=4)
+        self.mix = nn.Linear(4, 4)
+        self.up = nn.Linear(8, 6)
+        self.linear = nn.Linear(6, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Answer logits."""
+        return self.linear(F.relu(self.up(self.mix(self.embed(images).flatten(2)).transpose(1, 2))).mean(1))
+
+
 class Tokens(nn.Module):
     """A tiny vision transformer: class token, positions, attention, two layers in the residual stream."""
 

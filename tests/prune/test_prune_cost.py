@@ -68,6 +68,7 @@ PREDICTED = [
     (nets.LambdaShortcut, (3, 8, 8)),
     (nets.AuxHead, (3, 8, 8)),
     (nets.Shared, (3, 8, 8)),
+    (nets.Mixer, (3, 8, 8)),
     (lambda: CifarResNet(8), (3, 32, 32)),
     (lambda: torchvision.models.shufflenet_v2_x0_5(weights=None), (3, 64, 64)),
     (lambda: torchvision.models.squeezenet1_1(weights=None), (3, 64, 64)),

@@ -42,6 +42,7 @@ def places(graph: CouplingGraph, name: str) -> dict[tuple[str, str], list[list[i
         (nets.Sorted, {"conv1": 8}),
         (nets.Shared, {"stem": 8}),
         (nets.Norms, {"first": 4, "second": 12, "up": 8}),
+        (nets.Mixer, {"up": 6}),
     ],
 )
 def test_known_groups(model, groups):

@@ -9,6 +9,8 @@ from compressor.prune.skeleton import tensors_in
 
 IMAGE = "reads the image"
 COMPUTED = "its weight is computed in the forward pass"
+MIXED = "repeats a layer that mixes tokens, once for each channel"
+"""The cost of that layer would fall with channels that are not its own, which no prediction knows."""
 ATTENTION = "is part of a product of two activations (attention)"
 
 
@@ -66,6 +68,7 @@ def matrix_product(trail: Trail, call: Call) -> None:
         return
     trail.labels.meet(trail.dims(left)[-1], trail.dims(right)[-2], "reads tokens or the image")
     dims = (trail.dims(left)[0], trail.dims(right)[1])
+    trail.labels.fix(dims[1 if is_left else 0], MIXED)
     trail.put(output, dims)
     name, axes = weight
     trail.multiply(
