@@ -35,7 +35,8 @@ def count_cost(model: nn.Module, input_shape: tuple[int, int, int]) -> Cost:
     Raises:
         PruneError: its forward pass cannot be followed on shapes alone.
     """
-    empty = skeleton(model)
+    # The counter looks for the gradient of every parameter that is an input of a module, and nothing has one here.
+    empty = skeleton(model).requires_grad_(requires_grad=False)
     counter = FlopCounterMode(display=False)
     with explained(input_shape):
         run_skeleton(empty, input_shape, watch=counter)

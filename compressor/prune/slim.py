@@ -1,12 +1,13 @@
 """Cut a model exactly as a plan says, and check that nothing else happened."""
 
-import copy
+from itertools import chain
 
 import torch
 from torch import nn
 
 from compressor.errors import PruneError
 from compressor.load.checkpoint import Checkpoint
+from compressor.load.fit import replace_tensors
 from compressor.prune.blocks import same_weights
 from compressor.prune.cost import count_cost
 from compressor.prune.coupling import CouplingGraph, trace_coupling
@@ -44,10 +45,11 @@ def slim(checkpoint: Checkpoint, plan: Plan) -> Checkpoint:
     _check_blocks(checkpoint.model, plan)
     dense = same_weights(checkpoint.model, plan.removed_blocks)
     graph = trace_coupling(dense, plan.input_shape) if leaving else None
-    made = copy.deepcopy(dense)
+    made = same_weights(dense)
     if graph is not None:
         _check_fit(graph, plan)
         cut_units(made, graph, leaving)
+    _own_the_rest(made, dense)
     _check_cost(made, plan)
     _check_shapes(checkpoint.model, made, plan.input_shape)
     if graph is not None:
@@ -56,6 +58,12 @@ def slim(checkpoint: Checkpoint, plan: Plan) -> Checkpoint:
     return checkpoint.followed_by(
         made, _line(checkpoint, plan), removed_blocks=(*checkpoint.removed_blocks, *plan.removed_blocks)
     )
+
+
+def _own_the_rest(made: nn.Module, dense: nn.Module) -> None:
+    """Copy the tensors that were not cut. Copying everything before cutting would hold a second dense model."""
+    shared = {id(tensor) for tensor in chain(dense.parameters(), dense.buffers())}
+    replace_tensors(made, lambda _, __, tensor: tensor.detach().clone() if id(tensor) in shared else tensor)
 
 
 def _check_blocks(model: nn.Module, plan: Plan) -> None:

@@ -249,3 +249,15 @@ def _cut_published(checkpoint: Checkpoint, structure: Structure, ratio: float) -
         assert 1 - ratio - 0.07 < share < 1 - ratio + 0.07
     else:
         assert chosen.removed_blocks
+
+
+@pytest.mark.parametrize("structure", [Structure.FILTERS, Structure.BLOCKS])
+def test_the_slim_model_shares_no_memory_with_the_dense_one(structure):
+    """Training the slim model leaves the dense one as it is, also in layers that lost nothing."""
+    dense = nets.in_memory(CifarResNet(20), (3, 32, 32))
+    made = slim(dense, plan(dense, ratio=0.4, structure=structure, keep=("layer2*",)))
+    before = sha256_of_weights(dense.model.state_dict())
+    with torch.no_grad():
+        for tensor in made.model.state_dict().values():
+            tensor.add_(1)
+    assert sha256_of_weights(dense.model.state_dict()) == before
