@@ -28,6 +28,9 @@ Params = Mapping[str, Any]
 WAYS = ("ratio", "target_macs", "target_params", "target_bytes", "target_latency", "plan")
 """Options that say how much leaves."""
 
+STEPWISE = ("ratio", "target_macs", "target_params")
+"""Those that can be taken in several steps."""
+
 
 def source_of(params: Params) -> dict[str, Any]:
     """Return the keywords of `compressor.load` that the model options stand for."""
@@ -56,6 +59,13 @@ def cut_of(params: Params) -> Cut:
             advice="give one of --ratio 0.5, --target-macs 20M, --target-params 0.5, --plan plan.json",
         )
     plan = params.get("plan")
+    if params["num_steps"] > 1 and (ways[0] not in STEPWISE or params.get("plan_only")):
+        raise OptionError(
+            "--steps prunes what the step before left, so there is no one plan beforehand"
+            if params.get("plan_only")
+            else f"--steps cannot be carried out with --{ways[0].replace('_', '-')}",
+            advice="use it with --ratio, --target-macs or --target-params, and without --plan-only",
+        )
     milliseconds, share = parse_latency("--target-latency", params["target_latency"])
     return Cut(
         ratio=params["ratio"],
@@ -65,6 +75,7 @@ def cut_of(params: Params) -> Cut:
         target_latency_ms=milliseconds,
         target_latency_ratio=share,
         ready=None if plan is None else _plan_at(plan),
+        num_steps=params["num_steps"],
         structure=params["structure"],
         criterion=params["criterion"],
         block_criterion=params["block_criterion"],

@@ -115,6 +115,9 @@ RatioFor = Annotated[
     list[str] | None, _option("--ratio-for", "Another ratio for some modules (repeatable).", PRUNE, metavar="GLOB=R")
 ]
 
+Steps = Annotated[
+    int, _option("--steps", "Prune in so many steps, with an epoch of fine-tuning in between.", PRUNE, min=1)
+]
 Epochs = Annotated[int | None, _option("--epochs", "Passes over the training images.", TUNE, min=0)]
 LearningRate = Annotated[float | None, _option("--lr", "Peak learning rate.", TUNE)]
 Distill = Annotated[

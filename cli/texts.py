@@ -9,7 +9,8 @@ from compressor.estimate import Estimate
 from compressor.finetune import History, Recipe
 from compressor.prune import Plan, Target
 from compressor.records import to_plain
-from compressor.steps import Shipped, Shrunk
+from compressor.shrink import Shrunk
+from compressor.steps import Shipped
 
 WIDE_GAP = 0.02
 """Of dense: a gap above it is explained."""

@@ -14,6 +14,7 @@ from compressor.assemble import NUM_PROBES, Records, bundle_files, summary_of
 from compressor.bundle import write_bundle
 from compressor.data import stratified
 from compressor.errors import DataError
+from compressor.export.onnx import fits_one_file
 from compressor.gate.evidence import evidence_of
 from compressor.gate.judge import judge
 from compressor.gate.policy import Policy, demands_of, read_policy, threats_of
@@ -22,7 +23,8 @@ from compressor.progress import SILENT, Progress
 from compressor.prune import count_cost
 from compressor.records import now
 from compressor.report import ModelSize, Summary
-from compressor.steps import fit, measure, open_model, prove, ship, shrink, tune
+from compressor.shrink import shrink
+from compressor.steps import fit, measure, open_model, prove, ship, tune
 from compressor.task import Proof, Task, Timing
 from compressor.types import Decision
 
@@ -79,7 +81,9 @@ def release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT
         control, _ = tune(dense, data, task.recipe, teacher=dense, place=place, progress=progress)
 
     ship_it = partial(ship, images=data.test, opset=task.opset, export_batch=task.export_batch, progress=progress)
-    shipped, dense_shipped = ship_it(shrunk.checkpoint), ship_it(dense)
+    shipped = ship_it(shrunk.checkpoint)
+    # A dense model that no ONNX file can hold is what the slim one is for: it is only not timed beside it.
+    dense_onnx = ship_it(dense).onnx if fits_one_file(dense) else None
     proof = Proof(
         threats=threats_of(policy),
         battery=task.battery or policy.evidence.battery or "standard",
@@ -90,9 +94,7 @@ def release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT
     decided = replace(proof, demands=demands_of(policy) if task.decide else None)
     certificate, outcomes = prove_it(shrunk.checkpoint, proof=decided, artefact=shipped.onnx, baseline=dense)
     reference = prove_it(control, proof=proof)[0] if control else None
-    latency = tuple(
-        measure(shipped.onnx, against=dense_shipped.onnx, timing=each, progress=progress) for each in timings
-    )
+    latency = tuple(measure(shipped.onnx, against=dense_onnx, timing=each, progress=progress) for each in timings)
 
     evidence = evidence_of(certificate=certificate, parity=shipped.parity, latency=latency, model=shipped.onnx)
     verdict = judge(policy, evidence, now=now(), accept=task.accept)
@@ -102,7 +104,9 @@ def release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT
         name=task.name or _name_of(source),
         created=now(),
         dense=dense,
-        dense_size=ModelSize(params=dense_cost.params, macs=dense_cost.macs, num_bytes=len(dense_shipped.onnx)),
+        dense_size=ModelSize(
+            params=dense_cost.params, macs=dense_cost.macs, num_bytes=None if dense_onnx is None else len(dense_onnx)
+        ),
         slim=shrunk.checkpoint,
         onnx=shipped.onnx,
         slim_file=shipped.checkpoint,

@@ -51,3 +51,29 @@ class Silent:
 
 
 SILENT = Silent()
+
+
+class Within:
+    """Stages inside a stage: what they tell becomes a note of the outer one, which may raise there as ever."""
+
+    def __init__(self, outer: Progress, step: Step) -> None:
+        self._outer = outer
+        self._step = step
+
+    @contextmanager
+    def stage(self, name: str, *, total: int | None = None, unit: str = "") -> Iterator[Step]:  # noqa: ARG002
+        """Open a stage whose units are not counted."""
+        yield _InnerStep(self._step, name)
+
+    def say(self, message: str) -> None:
+        """Pass a sentence on."""
+        self._outer.say(message)
+
+
+class _InnerStep:
+    def __init__(self, step: Step, name: str) -> None:
+        self._step = step
+        self._name = name
+
+    def advance(self, amount: int = 1, note: str = "") -> None:  # noqa: ARG002
+        self._step.advance(0, f"{self._name}: {note}" if note else self._name)

@@ -1,7 +1,6 @@
 """The stations of the route one at a time, each with what it needs from its neighbours."""
 
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +17,14 @@ from compressor.errors import DataError, Rejected
 from compressor.export.onnx import export_onnx
 from compressor.export.parity import check_parity
 from compressor.export.record import Parity
-from compressor.files import sha256_of_bytes, write_whole
+from compressor.files import sha256_of_bytes
 from compressor.finetune import History, Recipe, finetune
 from compressor.load import Checkpoint, load, slim_bytes
 from compressor.load.plausible import check_labels, check_plausible, take_class_names
-from compressor.measures import FileBytes, FileLatency
 from compressor.progress import SILENT, Progress
-from compressor.prune import Measure, Plan, count_cost, plan, slim
-from compressor.records import dump, parse
-from compressor.task import HERE, Cut, Place, Proof, Timing
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shrunk:
-    """A slim model and how it came about."""
-
-    checkpoint: Checkpoint
-    plan: Plan
-    history: History | None
-    """None when there were no training images."""
+from compressor.prune import count_cost
+from compressor.records import dump
+from compressor.task import HERE, Place, Proof, Timing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,116 +94,6 @@ def fit(
         accuracy = check_plausible(checkpoint, probes, expect_accuracy=expect_accuracy, seed=seed, device=device)
         progress.say(f"as delivered, the model answers {accuracy:.1%} of a sample of {probes.role} images right")
     return checkpoint, images
-
-
-def choose(
-    dense: Checkpoint,
-    *,
-    cut: Cut,
-    data: Data | None = None,
-    opset: int = 18,
-    export_batch: str = "dynamic",
-    timing: Timing | None = None,
-    seed: int = 0,
-    place: Place = HERE,
-    progress: Progress = SILENT,
-) -> Plan:
-    """Plan what leaves. A plan that took measurements is kept for resuming: times are never the same twice.
-
-    Args:
-        dense: the model before.
-        cut: how much leaves, and how it is chosen.
-        data: training images, for criteria that need them.
-        opset: of the file whose bytes or latency are limited.
-        export_batch: of that file.
-        timing: where its latency counts.
-        seed: of everything that is drawn.
-        place: where state is kept.
-        progress: listener.
-
-    Raises:
-        PruneError: nothing can be removed as asked.
-        MachineError: latency is limited on a provider that does not load here.
-    """
-    if cut.ready is not None:
-        return cut.ready
-    timing = timing or Timing()
-    kept = _plan_file(place, dense, cut, (opset, export_batch, timing, seed)) if cut.is_measured else None
-    if kept is not None and kept.is_file():
-        return parse(kept.read_bytes(), Plan, source=str(kept))
-    export = partial(export_onnx, opset=opset, export_batch=export_batch)
-    measure: Measure | None = None
-    if cut.target_bytes is not None:
-        measure = FileBytes(export)
-    elif cut.is_measured:
-        measure = FileLatency(export, timing, against=dense if cut.target_latency_ratio is not None else None)
-    chosen = plan(
-        dense,
-        ratio=cut.ratio,
-        target_macs=cut.target_macs,
-        target_params=cut.target_params,
-        target_bytes=cut.target_bytes,
-        target_latency_ms=cut.target_latency_ms,
-        target_latency_ratio=cut.target_latency_ratio,
-        measure=measure,
-        structure=cut.structure,
-        criterion=cut.criterion,
-        block_criterion=cut.block_criterion,
-        scope=cut.scope,
-        round_to=cut.round_to,
-        keep=cut.keep,
-        ratio_for=cut.ratio_for,
-        train=data.train if data else None,
-        seed=seed,
-        progress=progress,
-    )
-    if kept is not None:
-        write_whole(kept, dump(chosen))
-    return chosen
-
-
-def _plan_file(place: Place, dense: Checkpoint, cut: Cut, settings: object) -> Path | None:
-    """Return where a plan is kept: under a name of everything that it depends on."""
-    folder = place.state("plan")
-    name = sha256_of_bytes(repr((dense.sha256, dense.input_shape, cut, settings)).encode())
-    return folder / f"{name[:16]}.json" if folder else None
-
-
-def shrink(
-    dense: Checkpoint,
-    *,
-    cut: Cut,
-    data: Data | None = None,
-    recipe: Recipe | None = None,
-    opset: int = 18,
-    export_batch: str = "dynamic",
-    timing: Timing | None = None,
-    seed: int = 0,
-    place: Place = HERE,
-    progress: Progress = SILENT,
-) -> Shrunk:
-    """Choose what leaves, cut it, and fine-tune when there are training images.
-
-    Raises:
-        PruneError: nothing can be removed as asked.
-        FinetuneError: training diverged.
-    """
-    chosen = choose(
-        dense,
-        cut=cut,
-        data=data,
-        opset=opset,
-        export_batch=export_batch,
-        timing=timing,
-        seed=seed,
-        place=place,
-        progress=progress,
-    )
-    slimmed = slim(dense, chosen)
-    if data is None or data.train is None or (recipe is not None and recipe.epochs == 0):
-        return Shrunk(checkpoint=slimmed, plan=chosen, history=None)
-    tuned, history = tune(slimmed, data, recipe or Recipe(seed=seed), teacher=dense, place=place, progress=progress)
-    return Shrunk(checkpoint=tuned, plan=chosen, history=history)
 
 
 def tune(

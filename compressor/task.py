@@ -30,6 +30,11 @@ class Cut:
     """The same as a fraction of the dense model's latency, in (0, 1)."""
     ready: Plan | None = None
     """A plan made earlier."""
+    num_blocks: int | None = None
+    """With a ratio: how many blocks leave; None: its share of them."""
+    num_steps: int = 1
+    """Prune so many times, with an epoch of fine-tuning in between. More than one only with a ratio or a ceiling on
+    multiply-adds or parameters."""
     structure: Structure = Structure.FILTERS
     criterion: str = "l1"
     block_criterion: str | None = None

@@ -10,7 +10,7 @@ from compressor.export.onnx import export_onnx
 from compressor.load import Checkpoint, load
 from compressor.measures import FileLatency
 from compressor.prune import slim
-from compressor.steps import choose
+from compressor.shrink import choose
 from compressor.task import Cut, Place, Timing
 
 SHAPE = (1, 8, 8)

@@ -17,6 +17,7 @@ def run(
     battery: options.Battery = None,
     num_images: options.NumImages = 1000,
     audit: options.Audit = 0,
+    decide: options.Decide = None,
     baseline: options.BaselineFile = None,
     expect_accuracy: options.ExpectAccuracy = None,
     arch: options.Arch = None,

@@ -27,6 +27,7 @@ def run(
     round_to: options.RoundTo = None,
     keep: options.Keep = None,
     ratio_for: options.RatioFor = None,
+    num_steps: options.Steps = 1,
     plan_only: options.PlanOnly = False,
     provider: options.Provider = None,
     batch: options.Batch = None,
@@ -59,7 +60,7 @@ def run(
 ) -> int:
     """Make a slim checkpoint, NAME-slim.safetensors; fine-tuned when --data has training images."""
     from cli import choices, outputs, texts
-    from compressor import steps
+    from compressor import shrink, steps
     from compressor.load import file_bytes
     from compressor.records import dump
 
@@ -78,12 +79,12 @@ def run(
             dense, data, expect_accuracy=expect_accuracy, seed=seed, device=place.device, progress=screen
         )
     if plan_only or dry_run:
-        chosen = steps.choose(dense, cut=cut, data=images, timing=timing, seed=seed, place=place, progress=screen)
+        chosen = shrink.choose(dense, cut=cut, data=images, timing=timing, seed=seed, place=place, progress=screen)
         if not dry_run:
             outputs.write_output(path, dump(chosen), force=force)
         show(dump(chosen).decode() if json else texts.plan_text(chosen))
         return 0
-    shrunk = steps.shrink(
+    shrunk = shrink.shrink(
         dense, cut=cut, data=images, recipe=recipe, timing=timing, seed=seed, place=place, progress=screen
     )
     outputs.write_output(path, file_bytes(shrunk.checkpoint, path.suffix), force=force)

@@ -9,6 +9,7 @@ import torch
 
 from compressor.attacks.threat import Threat
 from compressor.certify.battery import read_battery
+from compressor.certify.campaign import Campaign, fight_all, fight_until_certain, in_random_order
 from compressor.certify.certificate import (
     SCHEMA,
     Artefact,
@@ -23,11 +24,13 @@ from compressor.certify.certificate import (
 )
 from compressor.certify.claim import claim_text
 from compressor.certify.collect import outcomes_of
-from compressor.certify.fights import Fight, fight_threats
+from compressor.certify.demand import Demands
+from compressor.certify.fights import Fight
+from compressor.certify.intervals import IntervalMethod, Intervals
 from compressor.certify.numbers import Numbers, ThreatNumbers
 from compressor.certify.outcomes import Outcomes, recompute
 from compressor.certify.twins import check_labels
-from compressor.certify.work import answer_clean, party, work_on
+from compressor.certify.work import party, work_on
 from compressor.data.images import ImageSet
 from compressor.errors import CertifyError, OptionError
 from compressor.load.checkpoint import Checkpoint
@@ -49,6 +52,7 @@ def certify(
     duplicates: int = 0,
     roles_used: tuple[Role, ...] = ("test",),
     audit: int = 0,
+    demands: Demands | None = None,
     seed: int = 0,
     confidence: float = 0.95,
     device: str = "cpu",
@@ -77,6 +81,8 @@ def certify(
         duplicates: how many of the images are byte-equal to a training image.
         roles_used: roles of the images.
         audit: run `full` on so many random survivors of each threat.
+        demands: what is to be decided; images are then attacked in a random order only until that is certain, and all
+            intervals are confidence sequences. None: all images are attacked.
         seed: of the attacks' random numbers.
         confidence: of every interval, in (0, 1).
         device: where torch computes.
@@ -97,54 +103,53 @@ def certify(
     """
     begun = time.monotonic()
     _check_options(confidence, batch_size, audit)
+    _check_demands(demands, threats, baseline)
     chosen = read_battery(battery)
     _check_models(model, images, baseline)
     num_threads = torch.get_num_threads()
+    images = images if demands is None else in_random_order(images, seed)
     work = work_on(images, seed=seed, device=device, batch_size=batch_size, state=state, progress=progress)
     slim = party("slim", model, artefact, device=device, threads=num_threads)
     dense = None if baseline is None else party("dense", baseline, None, device=device, threads=num_threads)
     with ExitStack() as stack:
         stack.enter_context(slim.twins)
-        reply = answer_clean(work, slim)
         if dense is not None:
             stack.enter_context(dense.twins)
-        dense_reply = None if dense is None else answer_clean(work, dense)
-        fights = fight_threats(
-            work,
-            (slim, reply),
-            None if dense is None or dense_reply is None else (dense, dense_reply),
-            threats=list(dict.fromkeys(threats)),
-            battery=chosen,
-            audit=audit,
-            confidence=confidence,
-        )
+        wanted = list(dict.fromkeys(threats))
+        if demands is None:
+            fought = fight_all(work, slim, dense, threats=wanted, battery=chosen, audit=audit, confidence=confidence)
+        else:
+            fought = fight_until_certain(
+                work, slim, dense, threats=wanted, battery=chosen, demands=demands, audit=audit, confidence=confidence
+            )
+    method = IntervalMethod.CLOPPER_PEARSON if demands is None else IntervalMethod.CONFIDENCE_SEQUENCE
     outcomes = outcomes_of(
-        work,
-        reply,
-        fights,
+        fought.work,
+        fought.reply,
+        fought.fights,
         num_classes=model.num_classes,
-        dense=None if dense_reply is None or baseline is None else (baseline.sha256, dense_reply),
+        dense=None if fought.dense_reply is None or baseline is None else (baseline.sha256, fought.dense_reply),
         is_claimed=bool(threats),
-        confidence=confidence,
+        intervals=Intervals(method=method, confidence=confidence),
     )
     numbers = recompute(outcomes)
     kind = Artefact(kind="torch" if artefact is None else "onnx", sha256=str(slim.identity["artefact"] or model.sha256))
-    results = _threat_results(numbers, fights, chosen.name) if threats else ()
+    results = _threat_results(numbers, fought, chosen.name) if threats else ()
     result = Result(
         model=ModelFacts(sha256=model.sha256, architecture=model.architecture, params=params, macs=macs),
         artefact=kind,
         data=DataFacts(
             spec=data_spec,
-            sha256=work.data_sha256,
+            sha256=fought.work.data_sha256,
             split=images.role,
-            num_images=len(images),
+            num_images=len(fought.work.images),
             roles_used=roles_used,
             duplicates_with_train=duplicates,
         ),
         clean_accuracy=numbers.clean_accuracy,
         clean_interval=numbers.clean_interval,
         confidence=confidence,
-        interval_method="clopper-pearson",
+        interval_method=numbers.interval_method,
         per_class=numbers.per_class,
         calibration=numbers.calibration,
         threats=results,
@@ -181,6 +186,16 @@ def _check_options(confidence: float, batch_size: int, audit: int) -> None:
         raise OptionError(f"--audit must not be negative, and is {audit}", advice="leave it out to audit nothing")
 
 
+def _check_demands(demands: Demands | None, threats: Sequence[Threat], baseline: Checkpoint | None) -> None:
+    for demand in demands.each if demands else ():
+        assert demand.threat is None or demand.threat in threats, "the caller attacks every threat that it decides on"
+        if demand.most_drop is not None and baseline is None:
+            raise OptionError(
+                "the policy limits what may be lost against the baseline, and there is none to compare with",
+                advice="add --baseline with the model as delivered",
+            )
+
+
 def _check_models(model: Checkpoint, images: ImageSet, baseline: Checkpoint | None) -> None:
     check_labels(images.labels, model)
     if tuple(images.shape) != tuple(model.input_shape):
@@ -196,12 +211,14 @@ def _check_models(model: Checkpoint, images: ImageSet, baseline: Checkpoint | No
         )
 
 
-def _threat_results(numbers: Numbers, fights: list[Fight], battery: str) -> tuple[ThreatResult, ...]:
-    pairs = zip(numbers.threats, fights, strict=True)
-    return tuple(_threat_result(each, fight, battery, numbers.confidence) for each, fight in pairs)
+def _threat_results(numbers: Numbers, fought: Campaign, battery: str) -> tuple[ThreatResult, ...]:
+    pairs = zip(numbers.threats, fought.fights, strict=True)
+    return tuple(_threat_result(each, fight, battery, numbers, fought.decided_after) for each, fight in pairs)
 
 
-def _threat_result(found: ThreatNumbers, fight: Fight, battery: str, confidence: float) -> ThreatResult:
+def _threat_result(
+    found: ThreatNumbers, fight: Fight, battery: str, numbers: Numbers, decided_after: int | None
+) -> ThreatResult:
     return ThreatResult(
         norm=found.norm,
         epsilon=found.epsilon,
@@ -209,9 +226,9 @@ def _threat_result(found: ThreatNumbers, fight: Fight, battery: str, confidence:
         battery_sha256=fight.attacks_sha256,
         robust_accuracy=found.robust_accuracy,
         interval=found.interval,
-        confidence=confidence,
-        interval_method="clopper-pearson",
-        decided_after=None,
+        confidence=numbers.confidence,
+        interval_method=numbers.interval_method,
+        decided_after=decided_after,
         num_forward=fight.slim.num_forward,
         num_backward=fight.slim.num_backward,
         attacks=tuple(

@@ -4,7 +4,13 @@ from collections.abc import Sequence
 
 from compressor.certify.battery import Assault, holds_autoattack
 from compressor.certify.certificate import Artefact, ThreatResult
+from compressor.certify.intervals import IntervalMethod
 from compressor.certify.numbers import Numbers
+
+METHODS = {
+    str(IntervalMethod.CLOPPER_PEARSON): "Clopper-Pearson",
+    str(IntervalMethod.CONFIDENCE_SEQUENCE): "a confidence sequence, which allows looking early",
+}
 
 
 def claim_text(artefact: Artefact, numbers: Numbers, threats: Sequence[ThreatResult]) -> str:
@@ -34,8 +40,8 @@ def _robust(artefact: Artefact, numbers: Numbers, threats: Sequence[ThreatResult
         f"The share that is right and stays right under every attack of the battery {batteries} is {found}.",
         "This is empirical and not a proof: a battery bounds robust accuracy from above, and a stronger attack may "
         "find less.",
-        f"The {numbers.confidence:.0%} intervals (Clopper-Pearson) cover the sampling of images only: what other "
-        "images, drawn as these were, would give under the same attacks.",
+        f"The {numbers.confidence:.0%} intervals ({METHODS[numbers.interval_method]}) cover the sampling of "
+        "images only: what other images, drawn as these were, would give under the same attacks.",
     ]
     if artefact.kind == "onnx":
         sentences.append(

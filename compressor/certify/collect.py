@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressor.certify.fights import Fight
+from compressor.certify.intervals import Intervals
 from compressor.certify.outcomes import Outcomes, ReplayImages, ThreatOutcome
 from compressor.certify.twins import Reply
 from compressor.certify.work import Work
@@ -17,7 +18,7 @@ def outcomes_of(
     num_classes: int,
     dense: tuple[str, Reply] | None,
     is_claimed: bool,
-    confidence: float,
+    intervals: Intervals,
 ) -> Outcomes:
     """Return what happened to each image.
 
@@ -28,7 +29,7 @@ def outcomes_of(
         num_classes: of the model.
         dense: digest and clean answers of the model as delivered, or None.
         is_claimed: False for a curve.
-        confidence: of every interval.
+        intervals: of which kind every interval is.
     """
     given = work.images.class_names
     names = tuple(given[label] if label < len(given) else str(label) for label in range(num_classes))
@@ -41,7 +42,7 @@ def outcomes_of(
         twin_answers=reply.twin.argmax(1),
         dense_answers=None if dense is None else dense[1].twin.argmax(1),
         dense_sha256=None if dense is None else dense[0],
-        confidence=confidence,
+        intervals=intervals,
         threats=tuple(
             ThreatOutcome(
                 threat=str(fight.slim.threat),

@@ -51,22 +51,42 @@ def fight_threats(
         audit: survivors per threat that meet the full battery too; 0 for none.
         confidence: of the audit's interval.
     """
-    party, reply = slim
-    ground = _ground(work, reply)
     if not threats:
-        return _curve(work, party, ground)
-    other = None if dense is None else (dense[0], _ground(work, dense[1]))
-    shared = _flags_of_model(party, ground, reply)
-    fights: list[Fight] = []
-    for threat in threats:
-        fight = _one_fight(work, threat, battery, slim=(party, ground), dense=other)
+        return _curve(work, slim[0], ground_of(work, slim[1]))
+    fights = plain_fights(work, slim, dense, threats=threats, battery=battery)
+    return inspected(work, slim, fights, audit=audit, confidence=confidence)
+
+
+def plain_fights(
+    work: Work,
+    slim: tuple[Party, Reply],
+    dense: tuple[Party, Reply] | None,
+    *,
+    threats: list[Threat],
+    battery: Battery,
+) -> list[Fight]:
+    """Fight every threat, without asking yet whether the attacks were fooled."""
+    ours = slim[0], ground_of(work, slim[1])
+    theirs = None if dense is None else (dense[0], ground_of(work, dense[1]))
+    return [_one_fight(work, threat, battery, slim=ours, dense=theirs) for threat in threats]
+
+
+def inspected(
+    work: Work, slim: tuple[Party, Reply], fights: list[Fight], *, audit: int, confidence: float
+) -> list[Fight]:
+    """Return the fights with their flags, and audited where that was asked for."""
+    party, reply = slim
+    shared = _flags_of_model(party, ground_of(work, reply), reply)
+    found = []
+    for fight in fights:
         flags = (*shared, *_flags_of_threat(party, fight.slim))
         audited = _audit(work, party, fight.slim, audit, confidence) if audit else None
-        fights.append(replace(fight, flags=flags, audit=audited))
-    return [_with_monotone(fight, fights) for fight in fights]
+        found.append(replace(fight, flags=flags, audit=audited))
+    return [_with_monotone(fight, found) for fight in found]
 
 
-def _ground(work: Work, reply: Reply) -> Ground:
+def ground_of(work: Work, reply: Reply) -> Ground:
+    """Return what a model with these clean answers is attacked on."""
     return Ground(images=work.images, seeds=work.seeds, is_right=reply.right(work.images.labels))
 
 

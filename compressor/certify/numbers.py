@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from compressor.attacks.threat import Threat
 from compressor.certify.battery import TRANSFER
 from compressor.certify.certificate import Baseline, Calibration, ClassResult, CurvePoint, PairedResult, Result
+from compressor.certify.intervals import Intervals
 from compressor.certify.siege import STANDING, WRONG
-from compressor.certify.statistics import clopper_pearson, paired_accuracy
 from compressor.types import Interval
 
 TOLERANCE = 1e-9
@@ -44,6 +44,7 @@ class Numbers:
 
     num_images: int
     data_sha256: str
+    interval_method: str
     confidence: float
     clean_accuracy: float
     clean_interval: Interval
@@ -59,6 +60,7 @@ def stated_numbers(result: Result) -> Numbers:
     return Numbers(
         num_images=result.data.num_images,
         data_sha256=result.data.sha256,
+        interval_method=result.interval_method,
         confidence=result.confidence,
         clean_accuracy=result.clean_accuracy,
         clean_interval=result.clean_interval,
@@ -112,7 +114,7 @@ def class_results(
 
 
 def threat_numbers(
-    threat: Threat, broken_by: NDArray[np.int16], attacks: tuple[str, ...], confidence: float
+    threat: Threat, broken_by: NDArray[np.int16], attacks: tuple[str, ...], intervals: Intervals
 ) -> ThreatNumbers:
     """Return robust accuracy, its interval and what each attack did.
 
@@ -120,14 +122,14 @@ def threat_numbers(
         threat: norm and radius.
         broken_by: (N,) outcomes.
         attacks: names, in the order in which they ran.
-        confidence: of the interval.
+        intervals: of which kind.
     """
     num_robust = int((broken_by == STANDING).sum())
     return ThreatNumbers(
         norm=str(threat.norm),
         epsilon=str(threat.epsilon),
         robust_accuracy=num_robust / len(broken_by),
-        interval=clopper_pearson(num_robust, len(broken_by), confidence),
+        interval=intervals.share(num_robust, len(broken_by)),
         attacks=tuple(
             AttackNumbers(
                 name=name,
@@ -145,9 +147,11 @@ def curve_point(threat: Threat, broken_by: NDArray[np.int16]) -> CurvePoint:
     return CurvePoint(norm=str(threat.norm), epsilon=str(threat.epsilon), accuracy=accuracy)
 
 
-def paired_result(threat: Threat, dense: NDArray[np.int16], slim: NDArray[np.int16], confidence: float) -> PairedResult:
+def paired_result(
+    threat: Threat, dense: NDArray[np.int16], slim: NDArray[np.int16], intervals: Intervals
+) -> PairedResult:
     """Return the table of dense and slim under one threat, from their outcomes (N,)."""
-    table = paired_accuracy(dense == STANDING, slim == STANDING, confidence)
+    table = intervals.paired(dense == STANDING, slim == STANDING)
     return PairedResult(
         norm=str(threat.norm),
         epsilon=str(threat.epsilon),

@@ -1,10 +1,10 @@
 """What happened to each image: `outcomes.npz`, from which everyone can recompute the numbers of the certificate.
 
-Arrays, N images, K classes, T threats, A attacks: `schema`, `confidence`, `dense_sha256` ("" without a dense model);
-`names` (N,), `digests` (N,), `labels` (N,), `class_names` (K,); `logits` (N, K) float32 of the shipped file,
-`twin_answers` (N,) of the torch model, `dense_answers` (N,) or (0,); `threats` (T,) text, `is_claimed` (T,) bool (no:
-a point of the curve), `attacks` (T, A) text, `slim_broken` and `dense_broken` (T, N) int16: the index of the attack
-that broke the image, -1 for none, -2 for wrong from the start (`dense_broken` is (0, N) without a dense model).
+Arrays, N images, K classes, T threats, A attacks: `schema`, `interval_method`, `confidence`, `dense_sha256` ("" without
+a dense model); `names` (N,), `digests` (N,), `labels` (N,), `class_names` (K,); `logits` (N, K) float32 of the shipped
+file, `twin_answers` (N,) of the torch model, `dense_answers` (N,) or (0,); `threats` (T,) text, `is_claimed` (T,) bool
+(no: a point of the curve), `attacks` (T, A) text, `slim_broken` and `dense_broken` (T, N) int16: the index of the
+attack that broke the image, -1 for none, -2 for wrong from the start (`dense_broken` is (0, N) without a dense model).
 """
 
 from dataclasses import dataclass, field
@@ -19,8 +19,9 @@ from compressor.archive import Arrays, npz_bytes, read_npz
 from compressor.attacks.threat import parse_threat
 from compressor.certify import numbers
 from compressor.certify.certificate import Baseline, Certificate
+from compressor.certify.intervals import IntervalMethod, Intervals
 from compressor.certify.siege import WRONG
-from compressor.certify.statistics import calibration, clopper_pearson, paired_accuracy
+from compressor.certify.statistics import calibration
 from compressor.data.images import ImageSet, digest_of_images
 from compressor.errors import EvidenceError, OptionError
 from compressor.records import to_plain
@@ -83,8 +84,8 @@ class Outcomes:
     dense_answers: NDArray[np.int64] | None
     """(N,) of the model as delivered."""
     dense_sha256: str | None
-    confidence: float
-    """Of every interval."""
+    intervals: Intervals
+    """Of every number."""
     threats: tuple[ThreatOutcome, ...]
     replay: ReplayImages = field(default_factory=_no_images)
     """For the bundle's `replay.npz`; not in `outcomes.npz`, so empty once read back."""
@@ -104,7 +105,8 @@ class Outcomes:
         return npz_bytes(
             {
                 "schema": np.array(SCHEMA),
-                "confidence": np.array(self.confidence),
+                "interval_method": np.array(str(self.intervals.method)),
+                "confidence": np.array(self.intervals.confidence),
                 "dense_sha256": np.array(self.dense_sha256 or ""),
                 "names": np.array(self.names, dtype=np.str_),
                 "digests": np.array(self.digests, dtype=np.str_),
@@ -141,19 +143,20 @@ def read_outcomes(source: Path | bytes) -> Outcomes:
 
 def recompute(outcomes: Outcomes) -> numbers.Numbers:
     """Return every number of the certificate that follows from what happened to each image."""
-    right, confidence = outcomes.answers == outcomes.labels, outcomes.confidence
+    right, intervals = outcomes.answers == outcomes.labels, outcomes.intervals
     claimed = [each for each in outcomes.threats if each.is_claimed]
     first = claimed[0].slim if claimed else None
     return numbers.Numbers(
         num_images=len(right),
         data_sha256=_data_sha256(outcomes),
-        confidence=confidence,
+        interval_method=str(intervals.method),
+        confidence=intervals.confidence,
         clean_accuracy=float(right.mean()),
-        clean_interval=clopper_pearson(int(right.sum()), len(right), confidence),
+        clean_interval=intervals.share(int(right.sum()), len(right)),
         per_class=numbers.class_results(outcomes.labels, right, first, outcomes.class_names),
         calibration=calibration(outcomes.logits, outcomes.labels),
         threats=tuple(
-            numbers.threat_numbers(parse_threat(each.threat), each.slim, each.attacks, confidence) for each in claimed
+            numbers.threat_numbers(parse_threat(each.threat), each.slim, each.attacks, intervals) for each in claimed
         ),
         curve=tuple(
             numbers.curve_point(parse_threat(each.threat), each.slim)
@@ -173,18 +176,18 @@ def contradictions(certificate: Certificate, outcomes: Outcomes) -> tuple[str, .
 def _baseline(outcomes: Outcomes, claimed: list[ThreatOutcome]) -> Baseline | None:
     if outcomes.dense_answers is None or outcomes.dense_sha256 is None:
         return None
-    labels, confidence = outcomes.labels, outcomes.confidence
+    labels, intervals = outcomes.labels, outcomes.intervals
     dense_right = outcomes.dense_answers == labels
     first = claimed[0] if claimed else None
     return Baseline(
         sha256=outcomes.dense_sha256,
         clean_accuracy=float(dense_right.mean()),
-        clean=paired_accuracy(dense_right, outcomes.answers == labels, confidence),
+        clean=intervals.paired(dense_right, outcomes.answers == labels),
         agreement=float((outcomes.dense_answers == outcomes.answers).mean()),
         transfer=numbers.transfer_share(first.slim, first.attacks) if first else None,
         per_class=numbers.class_results(labels, dense_right, first.dense if first else None, outcomes.class_names),
         threats=tuple(
-            numbers.paired_result(parse_threat(each.threat), each.dense, each.slim, confidence)
+            numbers.paired_result(parse_threat(each.threat), each.dense, each.slim, intervals)
             for each in claimed
             if each.dense is not None
         ),
@@ -231,7 +234,9 @@ def _outcomes(arrays: Arrays) -> Outcomes:
         twin_answers=arrays["twin_answers"].astype(np.int64),
         dense_answers=arrays["dense_answers"].astype(np.int64) if dense_sha256 else None,
         dense_sha256=dense_sha256,
-        confidence=float(arrays["confidence"]),
+        intervals=Intervals(
+            method=IntervalMethod(str(arrays["interval_method"])), confidence=float(arrays["confidence"])
+        ),
         threats=threats,
     )
 
@@ -252,7 +257,7 @@ def _check(outcomes: Outcomes) -> None:
     num_classes, labels = len(outcomes.class_names), outcomes.labels
     if outcomes.logits.shape != (num, num_classes) or not 0 <= labels.min() <= labels.max() < num_classes:
         raise ValueError("labels, logits and class names do not fit each other")
-    if not 0 < outcomes.confidence < 1:
+    if not 0 < outcomes.intervals.confidence < 1:
         raise ValueError("its confidence is not between 0 and 1")
     for each in outcomes.threats:
         parse_threat(each.threat)

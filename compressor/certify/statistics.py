@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv, ndtri
 
-from compressor.certify.certificate import Calibration, CalibrationBin, PairedAccuracy
+from compressor.certify.certificate import Calibration, CalibrationBin
 from compressor.types import Interval
 
 NUM_BINS = 15
@@ -75,25 +75,6 @@ def edge(is_plausible: Callable[[float], bool], inside: float, outside: float) -
         else:
             outside = middle
     return middle
-
-
-def paired_accuracy(first: NDArray[np.bool_], second: NDArray[np.bool_], confidence: float) -> PairedAccuracy:
-    """Return the table of two models on the same images, first minus second.
-
-    Args:
-        first: (N,) where the dense model is right.
-        second: (N,) where the slim one is.
-        confidence: of the interval on the difference.
-    """
-    only_first, only_second = int((first & ~second).sum()), int((~first & second).sum())
-    return PairedAccuracy(
-        both=int((first & second).sum()),
-        only_dense=only_first,
-        only_slim=only_second,
-        neither=int((~first & ~second).sum()),
-        difference=(only_first - only_second) / len(first),
-        interval=paired_difference(only_first, only_second, len(first), confidence),
-    )
 
 
 def calibration(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> Calibration:

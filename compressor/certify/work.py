@@ -1,7 +1,7 @@
 """The pieces of a certificate, each saved as it goes: clean answers, and one siege per model and threat."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,11 @@ class Work:
     def store(self, what: dict[str, Any]) -> Store:
         """Return where the state of a piece of work is kept."""
         return Store(self.state, {"data": self.data_sha256, "seed": self.seed, "device": self.device, **what})
+
+    def part(self, start: int, stop: int) -> "Work":
+        """Return the work on some of the images; each keeps its seed."""
+        images = self.images.take(range(start, stop))
+        return replace(self, images=images, seeds=self.seeds[start:stop], data_sha256=digest_of_images(images))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from compressor.attacks.threat import Threat
+from compressor.certify.demand import Demand, Demands
 from compressor.errors import PolicyError
 from compressor.files import sha256_of_bytes
 from compressor.gate.demands import LatencyDemand, Sections
@@ -22,7 +23,7 @@ from compressor.gate.refusals import closest, earliest_refusal, refuse
 PARITY_DECISION = "parity.decision"
 """The parity record's own conclusion; judged whenever such a record is there."""
 
-__all__ = ["Policy", "condition_ids", "parse_policy", "read_policy", "threat_id", "threats_of"]
+__all__ = ["Policy", "condition_ids", "demands_of", "parse_policy", "read_policy", "threat_id", "threats_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +84,23 @@ def parse_policy(content: bytes | str, source: str) -> Policy:
 def threats_of(policy: Policy) -> tuple[Threat, ...]:
     """Return the threats that the policy names, in its order: what `release` measures."""
     return tuple(demand.threat for demand in policy.robustness)
+
+
+def demands_of(policy: Policy) -> Demands | None:
+    """Return what the policy demands of shares of images, which attacking can stop at once it is known; None: nothing.
+
+    What it limits per class, by calibration or under corruptions is judged by the gate all the same.
+    """
+    each = [
+        *_demands(None, policy.accuracy.min, policy.accuracy.max_drop),
+        *(found for one in policy.robustness for found in _demands(one.threat, one.min, one.max_drop)),
+    ]
+    return Demands(each=tuple(each), min_images=policy.evidence.min_images or 1) if each else None
+
+
+def _demands(threat: Threat | None, at_least: float | None, most_drop: float | None) -> list[Demand]:
+    found = [] if at_least is None else [Demand(threat=threat, at_least=at_least)]
+    return found if most_drop is None else [*found, Demand(threat=threat, most_drop=most_drop)]
 
 
 def condition_ids(policy: Policy) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ business of a criterion (criteria, one file each). A plan is a record that can b
 """
 
 from compressor.prune.blocks import find_blocks
+from compressor.prune.compose import compose
 from compressor.prune.cost import Cost, count_cost
 from compressor.prune.coupling import CouplingGraph, Group, LeftOut, Member, trace_coupling
 from compressor.prune.criteria import CRITERIA
@@ -26,6 +27,7 @@ __all__ = [
     "NextStep",
     "Plan",
     "Target",
+    "compose",
     "count_cost",
     "find_blocks",
     "plan",

@@ -111,7 +111,7 @@ class Chooser:
         """
         wish = self._wish
         if blocks is None:
-            blocks = self._blocks(int(ratio * len(self.removable) + 0.5))
+            blocks = self.first_blocks(int(ratio * len(self.removable) + 0.5))
         ground = self.ground(blocks)
         scored = list(zip(ground.groups, ground.scores, strict=True))
         ratios = [ratio_of(group, ratio, wish.ratio_for) for group in ground.groups]
@@ -164,7 +164,8 @@ class Chooser:
         modules = {block.name: block.modules for block in self._found.found}
         return tuple(module for name in blocks for module in modules[name])
 
-    def _blocks(self, num: int) -> tuple[str, ...]:
+    def first_blocks(self, num: int) -> tuple[str, ...]:
+        """Return the `num` blocks that leave first, in that order."""
         if num > len(self._order):
             material = self._material(self._checkpoint.model)
             blocks = [block for block in self._found.found if block.name in self.removable]

@@ -1,7 +1,8 @@
 """One plan that says what several did one after the other: the steps of an iterative schedule, told as one cut."""
 
+import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from compressor.load.checkpoint import Checkpoint
 from compressor.prune.coupling import CouplingGraph, trace_coupling
 from compressor.prune.coupling.labels import Channels
 from compressor.prune.cut import cut_units, remove_blocks
-from compressor.prune.plan_record import GroupPlan, Plan
+from compressor.prune.plan_record import GroupPlan, Plan, Target
 from compressor.prune.skeleton import skeleton
 
 Rows = dict[str, Channels]
@@ -22,7 +23,8 @@ def compose(dense: Checkpoint, plans: Sequence[Plan]) -> Plan:
 
     Args:
         dense: the model that the first plan was made for; not changed.
-        plans: at least one; each was made for what the one before left.
+        plans: at least one; each was made for what the one before left. A ceiling of the last one is on multiply-adds
+            or parameters.
 
     Returns:
         The last plan, with everything that left since the dense model, counted in the dense model's own units. The
@@ -42,11 +44,25 @@ def compose(dense: Checkpoint, plans: Sequence[Plan]) -> Plan:
     return replace(
         last,
         dense_sha256=first.dense_sha256,
+        ratio=_together(plan.ratio for plan in plans),
+        ratio_for={glob: _together(plan.ratio_for[glob] for plan in plans) for glob in last.ratio_for},
+        target=None if last.target is None else _seen_from(last.target, first),
         removed_blocks=removed_blocks,
         groups=groups,
         left_out=tuple(place for place in last.left_out if place.name not in narrower),
         before=first.before,
     )
+
+
+def _together(ratios: Iterable[float]) -> float:
+    """Return the share that several shares of what was left are of the whole."""
+    return round(1 - math.prod(1 - ratio for ratio in ratios), 9)
+
+
+def _seen_from(target: Target, first: Plan) -> Target:
+    """Return a ceiling as the dense model sees it, not what the last step began with."""
+    dense = first.before.macs if target.quantity == "macs" else first.before.params
+    return replace(target, dense=dense, gap_fraction=(target.limit - target.reached) / dense)
 
 
 def _what_is_left(dense: Checkpoint, plans: Sequence[Plan]) -> Rows:

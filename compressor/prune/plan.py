@@ -35,6 +35,7 @@ def plan(
     target_latency_ms: float | None = None,
     target_latency_ratio: float | None = None,
     measure: Measure | None = None,
+    num_blocks: int | None = None,
     structure: Structure = Structure.FILTERS,
     criterion: str = "l1",
     block_criterion: str | None = None,
@@ -62,6 +63,7 @@ def plan(
             interval is below.
         target_latency_ratio: the same as a fraction of the dense model's latency, in (0, 1); `measure` tells the ratio.
         measure: tells how large or slow a slim checkpoint is, in the units of the target.
+        num_blocks: with `ratio`, how many blocks leave; None: the ratio's share of them.
         structure: filters, blocks, or both (blocks first; one ratio for both).
         criterion: how filters are scored, a name in `CRITERIA`.
         block_criterion: a name in `BLOCK_CRITERIA`; None: cka where training images and their normalisation are known,
@@ -110,7 +112,8 @@ def plan(
         return checkpoint if choice.is_empty else slim(checkpoint, recorded(0.5, choice))
 
     if ratio is not None:
-        found = recorded(ratio, chooser.choose(ratio))
+        blocks = None if num_blocks is None else chooser.first_blocks(num_blocks)
+        found = recorded(ratio, chooser.choose(ratio, blocks=blocks))
     elif target_macs is not None:
         found = recorded(*reach_counted(chooser, "macs", target_macs))
     elif target_params is not None:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, multinomial
 
-from compressor.certify.statistics import calibration, clopper_pearson, paired_accuracy, paired_difference
+from compressor.certify.intervals import Intervals
+from compressor.certify.statistics import calibration, clopper_pearson, paired_difference
 
 
 @pytest.mark.parametrize(("num_right", "num"), [(0, 10), (10, 10), (3, 17), (500, 1000), (1, 200)])
@@ -77,7 +78,7 @@ def test_paired_table():
     """Four counts, their difference and its interval."""
     first = np.array([True, True, True, False, False, True])
     second = np.array([True, False, False, True, False, True])
-    table = paired_accuracy(first, second, 0.95)
+    table = Intervals().paired(first, second)
     assert (table.both, table.only_dense, table.only_slim, table.neither) == (2, 2, 1, 1)
     assert table.difference == pytest.approx(1 / 6)
     assert table.interval == paired_difference(2, 1, 6, 0.95)

@@ -44,6 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.savez(here / "test-only.npz", x_test=images, y_test=np.full(20, answer))
     (here / "fine.toml").write_text(FINE_POLICY)
     (here / "empty.toml").write_text("")
+    (here / "parity.toml").write_text('schema = "compress.policy/1"\n[parity]\nmin_agreement = 0.99\n')
     (here / "unknown.toml").write_text(FINE_POLICY + "maximum = 3\n")
     (here / "percent.toml").write_text(FINE_POLICY.replace("0.5", "50"))
     (here / "record.json").write_text('{"schema": "compress.parity/1"}')
@@ -84,6 +85,11 @@ CASES = [
     ("prune fine.safetensors --ratio nan", "nan"),
     ("prune fine.safetensors --ratio 0.5 --target-macs 0.5", "--target-macs"),
     ("prune fine.safetensors --target-macs 5Q", "5Q"),
+    ("prune fine.safetensors --ratio 0.5 --steps 0", "--steps"),
+    ("prune fine.safetensors --ratio 0.5 --steps 3 --plan-only", "no one plan beforehand"),
+    ("prune fine.safetensors --target-bytes 0.5 --steps 3", "--target-macs"),
+    ("certify fine.safetensors --data test-only.npz --decide nowhere.toml", "nowhere.toml"),
+    ("certify fine.safetensors --data test-only.npz --decide parity.toml", "nothing to decide"),
     ("prune fine.safetensors --target-macs 10", "smallest reachable"),
     ("prune fine.safetensors --target-params 1.5MB", "MB"),
     ("prune fine.safetensors --target-bytes 5parsecs", "5parsecs"),

@@ -1,0 +1,202 @@
+"""From a dense checkpoint to a slim, tuned one: choose, cut, tune; in one step or in several."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from compressor.data import Data
+from compressor.errors import PruneError
+from compressor.export.onnx import export_onnx
+from compressor.files import sha256_of_bytes, write_whole
+from compressor.finetune import History, Recipe
+from compressor.load import Checkpoint
+from compressor.measures import FileBytes, FileLatency
+from compressor.progress import SILENT, Progress
+from compressor.prune import Measure, Plan, compose, plan, slim
+from compressor.records import dump, parse
+from compressor.steps import tune
+from compressor.task import HERE, Cut, Place, Timing
+from compressor.types import Structure
+
+EPOCHS_BETWEEN = 1
+"""Passes over the training images between two steps; the last step gets the whole recipe."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shrunk:
+    """A slim model and how it came about."""
+
+    checkpoint: Checkpoint
+    plan: Plan
+    history: History | None
+    """None when there were no training images."""
+
+
+def choose(
+    dense: Checkpoint,
+    *,
+    cut: Cut,
+    data: Data | None = None,
+    opset: int = 18,
+    export_batch: str = "dynamic",
+    timing: Timing | None = None,
+    seed: int = 0,
+    place: Place = HERE,
+    progress: Progress = SILENT,
+) -> Plan:
+    """Plan what leaves. A plan that took measurements is kept for resuming: times are never the same twice.
+
+    Args:
+        dense: the model before.
+        cut: how much leaves, and how it is chosen.
+        data: training images, for criteria that need them.
+        opset: of the file whose bytes or latency are limited.
+        export_batch: of that file.
+        timing: where its latency counts.
+        seed: of everything that is drawn.
+        place: where state is kept.
+        progress: listener.
+
+    Raises:
+        PruneError: nothing can be removed as asked.
+        MachineError: latency is limited on a provider that does not load here.
+    """
+    if cut.ready is not None:
+        return cut.ready
+    timing = timing or Timing()
+    kept = _plan_file(place, dense, cut, (opset, export_batch, timing, seed)) if cut.is_measured else None
+    if kept is not None and kept.is_file():
+        return parse(kept.read_bytes(), Plan, source=str(kept))
+    export = partial(export_onnx, opset=opset, export_batch=export_batch)
+    measure: Measure | None = None
+    if cut.target_bytes is not None:
+        measure = FileBytes(export)
+    elif cut.is_measured:
+        measure = FileLatency(export, timing, against=dense if cut.target_latency_ratio is not None else None)
+    chosen = plan(
+        dense,
+        ratio=cut.ratio,
+        target_macs=cut.target_macs,
+        target_params=cut.target_params,
+        target_bytes=cut.target_bytes,
+        target_latency_ms=cut.target_latency_ms,
+        target_latency_ratio=cut.target_latency_ratio,
+        measure=measure,
+        num_blocks=cut.num_blocks,
+        structure=cut.structure,
+        criterion=cut.criterion,
+        block_criterion=cut.block_criterion,
+        scope=cut.scope,
+        round_to=cut.round_to,
+        keep=cut.keep,
+        ratio_for=cut.ratio_for,
+        train=data.train if data else None,
+        seed=seed,
+        progress=progress,
+    )
+    if kept is not None:
+        write_whole(kept, dump(chosen))
+    return chosen
+
+
+def _plan_file(place: Place, dense: Checkpoint, cut: Cut, settings: object) -> Path | None:
+    """Return where a plan is kept: under a name of everything that it depends on."""
+    folder = place.state("plan")
+    name = sha256_of_bytes(repr((dense.sha256, dense.input_shape, cut, settings)).encode())
+    return folder / f"{name[:16]}.json" if folder else None
+
+
+def shrink(
+    dense: Checkpoint,
+    *,
+    cut: Cut,
+    data: Data | None = None,
+    recipe: Recipe | None = None,
+    opset: int = 18,
+    export_batch: str = "dynamic",
+    timing: Timing | None = None,
+    seed: int = 0,
+    place: Place = HERE,
+    progress: Progress = SILENT,
+) -> Shrunk:
+    """Choose what leaves, cut it, and fine-tune when there are training images.
+
+    With several steps, filters and blocks are scored anew after each, on weights that were tuned for an epoch. The plan
+    tells all steps as one cut of the dense model.
+
+    Raises:
+        PruneError: nothing can be removed as asked.
+        FinetuneError: training diverged.
+    """
+    choose_here = partial(
+        choose,
+        data=data,
+        opset=opset,
+        export_batch=export_batch,
+        timing=timing,
+        seed=seed,
+        place=place,
+        progress=progress,
+    )
+    recipe = recipe or Recipe(seed=seed)
+    may_tune = data is not None and data.train is not None and recipe.epochs > 0
+    current, plans = dense, []
+    parts = _parts(dense, cut, choose_here)
+    for number, part in enumerate(parts, start=1):
+        try:
+            chosen = choose_here(current, cut=part)
+        except PruneError as error:
+            if len(parts) == 1:
+                raise
+            raise PruneError(
+                f"step {number} of {len(parts)}: {error}", advice="take fewer --steps, or let more leave"
+            ) from error
+        current = slim(current, chosen)
+        plans.append(chosen)
+        if may_tune and number < len(parts):
+            assert data is not None
+            between = replace(recipe, epochs=min(EPOCHS_BETWEEN, recipe.epochs))
+            progress.say(f"step {number} of {len(parts)}: {current.history[-1]}")
+            current, _ = tune(current, data, between, teacher=dense, place=place, progress=progress)
+    whole = compose(dense, plans)
+    if not may_tune:
+        return Shrunk(checkpoint=current, plan=whole, history=None)
+    assert data is not None
+    tuned, history = tune(current, data, recipe, teacher=dense, place=place, progress=progress)
+    return Shrunk(checkpoint=tuned, plan=whole, history=history)
+
+
+def _parts(dense: Checkpoint, cut: Cut, choose_here: Callable[..., Plan]) -> list[Cut]:
+    """Return what each step cuts of what the step before left.
+
+    One cut of the dense model says how much has to leave in all: its ratio and its number of blocks. Every step takes
+    an equal share of that; below a ceiling, the last step goes by the ceiling itself.
+    """
+    if cut.num_steps == 1:
+        return [cut]
+    aim = choose_here(dense, cut=cut)
+    shares = [_share(cut, aim, number) for number in range(1, cut.num_steps + 1)]
+    if aim.target is not None:
+        limit, last = int(aim.target.limit), replace(cut, ratio_for=shares[-1].ratio_for)
+        of_macs = cut.target_macs is not None
+        shares[-1] = replace(last, target_macs=limit) if of_macs else replace(last, target_params=limit)
+    return [share for share in shares if cut.structure is not Structure.BLOCKS or share.num_blocks != 0]
+
+
+def _share(cut: Cut, aim: Plan, number: int) -> Cut:
+    """Return the cut of one step, in shares of what is left before it."""
+    before, after = (number - 1) / cut.num_steps, number / cut.num_steps
+
+    def of_what_is_left(whole: float) -> float:
+        return whole * (after - before) / (1 - whole * before)
+
+    num = len(aim.removed_blocks)
+    return replace(
+        cut,
+        ratio=of_what_is_left(aim.ratio),
+        num_blocks=round(num * after) - round(num * before),
+        target_macs=None,
+        target_params=None,
+        ratio_for={glob: of_what_is_left(value) for glob, value in cut.ratio_for.items()},
+    )
