@@ -102,6 +102,18 @@ def test_a_module_in_memory_goes_the_same_way(task: Task, digits_checkpoint: Pat
     assert compressor.verify(released.bundle).holds
 
 
+def test_a_dense_model_that_no_onnx_file_can_hold_is_released_slim(
+    task: Task, digits_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the limit between dense and slim, the bundle holds the slim file, timed alone."""
+    monkeypatch.setattr("compressor.export.onnx.MAX_BYTES", digits_checkpoint.stat().st_size - 10_000)
+    released = compressor.release(digits_checkpoint, replace(task, cut=Cut(ratio=0.5), control=False))
+    dense = next(column for column in released.summary.columns if column.name == "dense")
+    assert (dense.num_bytes, dense.p50_ms, released.summary.ratio_p50) == (None, None, None)
+    assert dense.params is not None
+    assert compressor.verify(released.bundle).holds
+
+
 def test_nothing_is_begun_that_cannot_be_judged(task: Task, digits_checkpoint: Path, tmp_path: Path) -> None:
     """A bad policy, or data without a test split, stops before any work."""
     task.policy.write_text("")
