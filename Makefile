@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup lint test test-slow demo bench clean
+.PHONY: setup lint test test-slow demo bench coverage clean
 
 setup: $(STAMP)
 
@@ -29,6 +29,9 @@ demo: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.latency --provider cpu --output benchmarks/results
+
+coverage: $(STAMP)
+	$(BIN)/python -m benchmarks.coverage
 
 clean:
 	rm -rf $(VENV) .compress exports/rejected exports/*-????????
