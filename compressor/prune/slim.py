@@ -154,7 +154,10 @@ def _line(checkpoint: Checkpoint, plan: Plan) -> str:
     """Return the history line."""
     parts = []
     if plan.removed_blocks:
-        parts.append(f"{len(plan.removed_blocks)} blocks ({plan.block_criterion})")
+        # A convolution takes its norm and activation along; those have no matrix.
+        modules = (checkpoint.model.get_submodule(name) for name in plan.removed_blocks)
+        num = sum(any(parameter.ndim > 1 for parameter in module.parameters()) for module in modules)
+        parts.append(f"{num} {'block' if num == 1 else 'blocks'} ({plan.block_criterion})")
     if plan.leaving():
         lost = plan.before.filters - plan.after.filters
         parts.append(f"{lost} of {plan.before.filters} filters ({plan.criterion})")
