@@ -18,6 +18,7 @@ FLOORS = {
     "compressor.data": 20,
     "compressor.evaluate": 21,
     "compressor.attacks": 22,
+    "compressor.corruptions": 22,
     "compressor.runtime": 23,
     "compressor.load": 30,
     "compressor.prune": 31,
