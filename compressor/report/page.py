@@ -30,11 +30,18 @@ SECTIONS: tuple[Callable[[Summary], str], ...] = (
 
 def html_page(summary: Summary) -> bytes:
     """Return the report as one HTML file."""
+    title = f"{summary.name}: {summary.verdict.decision if summary.verdict else 'report'}"
+    return whole_page(title, "\n".join(part for part in (section(summary) for section in SECTIONS) if part))
+
+
+def whole_page(title: str, body: str) -> bytes:
+    """Return one self-contained HTML file in the style of the report.
+
+    Args:
+        title: plain text.
+        body: HTML; whatever came from a record is escaped in it.
+    """
     here = files("compressor.report")
     template = Template((here / "page.html").read_text(encoding="utf-8"))
-    page = template.substitute(
-        title=escape(f"{summary.name}: {summary.verdict.decision if summary.verdict else 'report'}"),
-        style=(here / "page.css").read_text(encoding="utf-8").strip(),
-        body="\n".join(part for part in (section(summary) for section in SECTIONS) if part),
-    )
-    return page.encode()
+    style = (here / "page.css").read_text(encoding="utf-8").strip()
+    return template.substitute(title=escape(title), style=style, body=body).encode()

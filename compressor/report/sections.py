@@ -31,7 +31,7 @@ def _cell(text: str) -> str:
     return f'{escape(figure)} <span class="whole">{escape(space.strip() + rest)}</span>' if space else escape(text)
 
 
-def _table(table: Table) -> str:
+def table_html(table: Table) -> str:
     """Return a table that scrolls by itself when it is too wide, also by keyboard."""
     heads = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in table.heads)
     rows = "\n".join(
@@ -45,7 +45,7 @@ def _table(table: Table) -> str:
 
 
 def _from(table: Table | None) -> str:
-    return _section(table.title, _table(table)) if table is not None and table.rows else ""
+    return _section(table.title, table_html(table)) if table is not None and table.rows else ""
 
 
 def verdict(summary: Summary) -> str:
@@ -152,7 +152,7 @@ def classes(summary: Summary) -> str:
     if table is None or len(table.rows) <= MOST_OPEN_ROWS:
         return _from(table)
     words = f"{wording.amount(len(table.rows))} classes"
-    return _section(table.title, f"<details><summary>{words}</summary>\n{_table(table)}\n</details>")
+    return _section(table.title, f"<details><summary>{words}</summary>\n{table_html(table)}\n</details>")
 
 
 def layers(summary: Summary) -> str:
@@ -181,7 +181,7 @@ def training(summary: Summary) -> str:
     spoken = f"accuracy of each epoch from {min(numbers)} to {max(numbers)}; the table below has the figures"
     ends = {"left": f"epoch {min(numbers)}", "right": f"epoch {max(numbers)}"}
     chart = charts.line_chart(series, spoken=spoken, whole=False, **ends) if series else ""
-    return _section("Fine-tuning", chart, _table(table))
+    return _section("Fine-tuning", chart, table_html(table))
 
 
 def claim(summary: Summary) -> str:
