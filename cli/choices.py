@@ -11,6 +11,7 @@ from cli.options import EXPORTS
 from cli.values import parse_accept, parse_ceiling, parse_latency, parse_ratio_for, parse_size
 from compressor.attacks import parse_threat
 from compressor.certify.battery import read_battery
+from compressor.corruptions.published import check_folder
 from compressor.data import parse_preprocess
 from compressor.errors import OptionError
 from compressor.finetune import Recipe
@@ -127,6 +128,7 @@ def proof_of(params: Params) -> Proof:
     """
     threats = tuple(parse_threat(text) for text in params["threat"] or ())
     battery, demands = params["battery"], None
+    is_demanded = False
     if params["decide"] is not None:
         policy = read_policy(params["decide"])
         demands = demands_of(policy)
@@ -136,6 +138,7 @@ def proof_of(params: Params) -> Proof:
                 advice="leave --decide out, or give the policy a min or max_drop",
             )
         threats, battery = (*threats, *threats_of(policy)), battery or policy.evidence.battery
+        is_demanded = policy.corruptions.min is not None
     read_battery(battery or "standard")
     return Proof(
         threats=threats,
@@ -143,7 +146,27 @@ def proof_of(params: Params) -> Proof:
         num_images=params["num_images"],
         audit=params["audit"],
         demands=demands,
+        corruptions=_is_corrupted(params) or is_demanded,
+        corruptions_from=params["corruptions_from"],
     )
+
+
+def _is_corrupted(params: Params) -> bool:
+    """Return whether images are corrupted too; naming the arrays to take asks for it.
+
+    Raises:
+        OptionError: there is no such folder.
+        DataError: it lacks an array.
+    """
+    folder: Path | None = params["corruptions_from"]
+    if folder is not None and not folder.is_dir():
+        raise OptionError(
+            f"--corruptions-from {folder} is not a folder",
+            advice="give the folder that CIFAR-10-C was unpacked to, or use --corruptions",
+        )
+    if folder is not None:
+        check_folder(folder)
+    return bool(params["corruptions"]) or folder is not None
 
 
 def place_of(params: Params) -> Place:
@@ -175,6 +198,8 @@ def release_of(params: Params) -> Task:
         num_images=params["num_images"],
         audit=params["audit"],
         decide=params["decide"],
+        corruptions=_is_corrupted(params),
+        corruptions_from=params["corruptions_from"],
         timing=timing_of(params) if timed else None,
         opset=params["opset"],
         export_batch=params["export_batch"],

@@ -102,7 +102,10 @@ Criterion = Annotated[
     ),
 ]
 BlockCriterion = Annotated[
-    str | None, _option("--block-criterion", "How blocks are ranked: l1, or with images cka, ...", PRUNE)
+    str | None,
+    _option(
+        "--block-criterion", "How blocks are ranked: l1, random, or with training images cka, consensus, pls.", PRUNE
+    ),
 ]
 GlobalScope = Annotated[bool, _option("--global", "Rank filters across all layers, not within each.", PRUNE)]
 IsomorphicScope = Annotated[bool, _option("--isomorphic", "Rank filters across layers of the same structure.", PRUNE)]
@@ -150,6 +153,12 @@ Decide = Annotated[
 ]
 DecideNow = Annotated[
     bool, _option("--decide/--no-decide", "Stop attacking once the policy's verdict is certain.", CERTIFY)
+]
+Corruptions = Annotated[
+    bool, _option("--corruptions", "Also noise, blur, weather, compression, and shifts in the worst place.", CERTIFY)
+]
+CorruptionsFrom = Annotated[
+    Path | None, _option("--corruptions-from", "Take them from the published CIFAR-10-C arrays here.", CERTIFY)
 ]
 Audit = Annotated[int, _option("--audit", "Run `full` on this many random survivors.", CERTIFY, min=0)]
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from compressor.bench.record import Latency, LatencyRow
 from compressor.certify.certificate import Certificate
+from compressor.certify.corruption_result import CorruptionResult
 from compressor.data import Data
 from compressor.estimate import Estimate
 from compressor.finetune import History, Recipe
@@ -118,7 +119,23 @@ def certificate_text(certificate: Certificate, path: Path) -> str:
         lines += [f"  flag {flag.id}: {flag.measured}; {flag.advice}" for flag in threat.flags]
     if not result.threats:
         lines += [f"accuracy at {point.norm}:{point.epsilon:<12} {point.accuracy:6.1%}" for point in result.curve]
+    lines += [] if result.corruptions is None else _corruption_lines(result.corruptions)
     return "\n".join([*lines, result.claim, f"wrote {path}", f"next: compress gate {path} --policy policy.toml"])
+
+
+def _corruption_lines(found: CorruptionResult) -> list[str]:
+    """Say what corruptions and shifts left, the mean of each."""
+    (low, high), worst = found.mean_interval, found.worst
+    lines = [
+        f"{'mean over corruptions':<24} {found.mean_accuracy:6.1%}  [{low:.1%}, {high:.1%}]  "
+        f"worst: {worst}, {found.mean_of(worst):.1%}"
+    ]
+    lines += [f"  {name:<22} {found.mean_of(name):6.1%}" for name in found.names]
+    for row in found.worst_case:
+        low, high = row.interval
+        places = f"worst of {row.settings['num_positions']} places"
+        lines.append(f"{row.name:<24} {row.accuracy:6.1%}  [{low:.1%}, {high:.1%}]  {places}")
+    return [*lines, *(f"skipped {each.name}: {each.reason}" for each in found.skipped)]
 
 
 def latency_text(latency: Latency, path: Path) -> str:

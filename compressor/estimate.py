@@ -22,6 +22,8 @@ CURVE_STEPS = 65
 """The same for the curve that is drawn when no threat is named: 30 steps in each norm."""
 TRAINING_PASSES = 2.0
 """A training step of one image, teacher included, in passes of an attack: both go forward and backward once."""
+SHAKEN_PASSES = 130
+"""What all corruptions and worst cases take, in passes of an attack: some 260 answers, and making the images."""
 PROBE_REPEATS = 3
 
 
@@ -98,7 +100,10 @@ def estimate_release(source: Path | nn.Module, task: Task, *, progress: Progress
     per_image = seconds_per_image(dense, device=task.place.device)
     num_models = 3 if task.control else 2
     proof = Proof(
-        threats=threats_of(policy), battery=task.battery or policy.evidence.battery or "standard", audit=task.audit
+        threats=threats_of(policy),
+        battery=task.battery or policy.evidence.battery or "standard",
+        audit=task.audit,
+        corruptions=task.corruptions or policy.corruptions.min is not None,
     )
     num_images = min(task.num_images, len(data.test) if data.test else 0)
     num_train = len(data.train) if data.train else 0
@@ -114,15 +119,18 @@ def estimate_release(source: Path | nn.Module, task: Task, *, progress: Progress
 
 def _certify(per_image: float, *, proof: Proof, num_images: int, num_models: int) -> StageEstimate:
     """Guess the battery's time from above: every image survives until the last attack."""
+    shaken = per_image * SHAKEN_PASSES * num_images * num_models if proof.corruptions else 0.0
+    also = " and all corruptions" if proof.corruptions else ""
     if not proof.threats:
-        seconds = per_image * CURVE_STEPS * num_images
-        return StageEstimate(stage="certify", seconds=seconds, what=f"the curve over epsilon on {num_images} images")
+        seconds = per_image * CURVE_STEPS * num_images + shaken
+        what = f"the curve over epsilon{also} on {num_images} images"
+        return StageEstimate(stage="certify", seconds=seconds, what=what)
     steps = WORST_CASE_STEPS.get(proof.battery, WORST_CASE_STEPS["standard"])
     num_threats = len(proof.threats)
     return StageEstimate(
         stage="certify",
-        seconds=per_image * steps * num_threats * num_images * num_models,
-        what=f"{proof.battery} on {num_images} images, {num_threats} threats, {num_models} models",
+        seconds=per_image * steps * num_threats * num_images * num_models + shaken,
+        what=f"{proof.battery}{also} on {num_images} images, {num_threats} threats, {num_models} models",
     )
 
 

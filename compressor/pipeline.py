@@ -89,6 +89,8 @@ def release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT
         battery=task.battery or policy.evidence.battery or "standard",
         num_images=task.num_images,
         audit=task.audit,
+        corruptions=task.corruptions or policy.corruptions.min is not None,
+        corruptions_from=task.corruptions_from,
     )
     prove_it = partial(prove, data=data, seed=seed, place=place, progress=progress)
     decided = replace(proof, demands=demands_of(policy) if task.decide else None)

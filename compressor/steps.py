@@ -175,6 +175,8 @@ def prove(
         duplicates=count_duplicates(images, data.train),
         audit=proof.audit,
         demands=proof.demands,
+        corruptions=proof.corruptions,
+        corruptions_from=proof.corruptions_from,
         seed=seed,
         device=place.device,
         batch_size=place.batch_size,

@@ -61,6 +61,10 @@ class Proof:
     audit: int = 0
     demands: Demands | None = None
     """What is to be decided, where attacking may stop once it is; None: all images are attacked."""
+    corruptions: bool = False
+    """Corrupt and shift the images too."""
+    corruptions_from: Path | None = None
+    """Folder of the published CIFAR-10-C arrays, which then take the place of corrupted images."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +111,10 @@ class Task:
     audit: int = 0
     decide: bool = False
     """Stop attacking once the policy's verdict on shares of images is certain."""
+    corruptions: bool = False
+    """Corrupt and shift the images too, also where the policy demands nothing of it."""
+    corruptions_from: Path | None = None
+    """Folder of the published CIFAR-10-C arrays."""
     timing: Timing | None = None
     """None: what the policy's latency rows name."""
     opset: int = 18

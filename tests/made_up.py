@@ -25,6 +25,13 @@ from compressor.certify.certificate import (
     ThreatResult,
     digest_of_result,
 )
+from compressor.certify.corruption_result import (
+    CorruptionBaseline,
+    CorruptionResult,
+    CorruptionRow,
+    SkippedCorruption,
+    WorstCaseRow,
+)
 from compressor.export.record import SCHEMA as PARITY_SCHEMA
 from compressor.export.record import Parity
 
@@ -102,6 +109,39 @@ def baseline(**changes: Any) -> Baseline:
         transfer=0.62,
         per_class=classes((0.91, 0.87, 0.8, 0.74, 0.84, 0.81, 0.9, 0.89, 0.93, 0.91)),
         threats=(paired("1/255", both=600, only_dense=40, only_slim=20, neither=340, difference=0.02), paired()),
+    )
+    return replace(made, **changes)
+
+
+def corruptions(**changes: Any) -> CorruptionResult:
+    """Return 65 % over two corruptions at two severities, frost skipped, and two worst cases."""
+    cells = (("snow", 1, 0.9, 0.95), ("snow", 2, 0.7, 0.75), ("fog", 1, 0.6, 0.7), ("fog", 2, 0.4, 0.5))
+    made = CorruptionResult(
+        source="computed",
+        source_sha256=None,
+        num_images=1000,
+        mean_accuracy=0.65,
+        mean_interval=(0.63, 0.67),
+        interval_method="normal",
+        rows=tuple(
+            CorruptionRow(name=name, severity=severity, settings={}, accuracy=accuracy, dense_accuracy=dense)
+            for name, severity, accuracy, dense in cells
+        ),
+        worst_case=(
+            WorstCaseRow(
+                name="occlusion",
+                settings={"patch": 16, "num_positions": 81},
+                accuracy=0.31,
+                interval=(0.281, 0.34),
+                dense_accuracy=0.36,
+                difference=0.05,
+                difference_interval=(0.03, 0.07),
+            ),
+        ),
+        skipped=(SkippedCorruption(name="frost", reason="it lays photographs of frost over the image"),),
+        baseline=CorruptionBaseline(
+            mean_accuracy=0.725, mean_interval=(0.705, 0.745), difference=0.075, difference_interval=(0.06, 0.09)
+        ),
     )
     return replace(made, **changes)
 

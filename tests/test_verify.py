@@ -113,6 +113,7 @@ def make(checkpoint: Checkpoint, chosen: Plan, threat: str = THREAT) -> Made:
         battery="quick",
         artefact=onnx,
         data_spec="digits",
+        corruptions=True,
         params=cost.params,
         macs=cost.macs,
     )
@@ -354,11 +355,32 @@ def _count_wrong_as_robust(folder: Path) -> None:
     (folder / names.OUTCOMES).write_bytes(replace(outcomes, threats=(all_stand,)).to_bytes())
 
 
+def _raise_corruptions_and_judge(folder: Path) -> None:
+    def change(certificate: Any) -> None:
+        certificate["result"]["corruptions"]["mean_accuracy"] = 0.99
+        certificate["result"]["corruptions"]["mean_interval"] = [0.98, 1.0]
+
+    edit(folder, names.CERTIFICATE, change)
+    certificate = read_evidence([folder]).certificate
+    assert certificate is not None
+    edit(folder, names.CERTIFICATE, lambda value: value.update(result_sha256=digest_of_result(certificate.result)))
+    _judge_again(folder)
+
+
+def _count_wrong_as_right_in_every_place(folder: Path) -> None:
+    outcomes = read_outcomes(folder / names.OUTCOMES)
+    assert outcomes.corruptions is not None
+    all_stand = replace(outcomes.corruptions, worst_slim=np.ones_like(outcomes.corruptions.worst_slim))
+    (folder / names.OUTCOMES).write_bytes(replace(outcomes, corruptions=all_stand).to_bytes())
+
+
 FORGERIES: list[tuple[Callable[[Path], None], set[str]]] = [
     (_raise_robustness, {"certificate", "outcomes", "verdict"}),
     (_raise_robustness_with_digest, {"outcomes", "verdict"}),
     (_raise_robustness_and_judge, {"outcomes"}),
     (_count_wrong_as_robust, {"outcomes"}),
+    (_raise_corruptions_and_judge, {"outcomes"}),
+    (_count_wrong_as_right_in_every_place, {"outcomes"}),
     (_swap_model, {"one model", "export", "parity", "replay", "attestation", "verdict"}),
     (_swap_model_and_records, {"one model", "export", "parity", "replay"}),
     (_rewrite(names.POLICY, "0.3", "0.01"), {"verdict"}),

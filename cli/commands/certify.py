@@ -17,6 +17,8 @@ def run(
     battery: options.Battery = None,
     num_images: options.NumImages = 1000,
     audit: options.Audit = 0,
+    corruptions: options.Corruptions = False,
+    corruptions_from: options.CorruptionsFrom = None,
     decide: options.Decide = None,
     baseline: options.BaselineFile = None,
     expect_accuracy: options.ExpectAccuracy = None,

@@ -44,6 +44,8 @@ def run(
     battery: options.Battery = None,
     num_images: options.NumImages = 1000,
     audit: options.Audit = 0,
+    corruptions: options.Corruptions = False,
+    corruptions_from: options.CorruptionsFrom = None,
     decide: options.DecideNow = False,
     provider: options.Provider = None,
     batch: options.Batch = None,

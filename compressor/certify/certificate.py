@@ -6,6 +6,7 @@
 from dataclasses import dataclass
 
 from compressor.attacks.threat import Threat, parse_threat
+from compressor.certify.corruption_result import CorruptionResult
 from compressor.files import canonical_json, sha256_of_bytes
 from compressor.records import strict, to_plain
 from compressor.types import Interval
@@ -229,7 +230,8 @@ class Result:
     calibration: Calibration
     threats: tuple[ThreatResult, ...]
     curve: tuple[CurvePoint, ...]
-    corruptions: dict[str, float] | None
+    corruptions: CorruptionResult | None
+    """None where none were asked for."""
     baseline: Baseline | None
     claim: str
     """What this certificate claims and what it does not, one paragraph."""

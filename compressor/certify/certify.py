@@ -24,13 +24,16 @@ from compressor.certify.certificate import (
 )
 from compressor.certify.claim import claim_text
 from compressor.certify.collect import outcomes_of
+from compressor.certify.corrupting import corruption_outcome, open_pictures
+from compressor.certify.corruption_outcome import CorruptionOutcome
 from compressor.certify.demand import Demands
 from compressor.certify.fights import Fight
 from compressor.certify.intervals import IntervalMethod, Intervals
 from compressor.certify.numbers import Numbers, ThreatNumbers
 from compressor.certify.outcomes import Outcomes, recompute
 from compressor.certify.twins import check_labels
-from compressor.certify.work import party, work_on
+from compressor.certify.work import Party, party, work_on
+from compressor.corruptions.published import PublishedSet
 from compressor.data.images import ImageSet
 from compressor.errors import CertifyError, OptionError
 from compressor.load.checkpoint import Checkpoint
@@ -53,6 +56,8 @@ def certify(
     roles_used: tuple[Role, ...] = ("test",),
     audit: int = 0,
     demands: Demands | None = None,
+    corruptions: bool = False,
+    corruptions_from: Path | None = None,
     seed: int = 0,
     confidence: float = 0.95,
     device: str = "cpu",
@@ -83,6 +88,8 @@ def certify(
         audit: run `full` on so many random survivors of each threat.
         demands: what is to be decided; images are then attacked in a random order only until that is certain, and all
             intervals are confidence sequences. None: all images are attacked.
+        corruptions: corrupt and shift the images that were attacked, too.
+        corruptions_from: folder of the CIFAR-10-C arrays; their pictures then take the place of corrupted images.
         seed: of the attacks' random numbers.
         confidence: of every interval, in (0, 1).
         device: where torch computes.
@@ -100,12 +107,16 @@ def certify(
             cannot run here.
         OptionError: an unknown battery, or a confidence, batch size or audit that cannot be.
         OutputError: the state cannot be written.
+        DataError: the published arrays of corruptions cannot be used.
     """
     begun = time.monotonic()
     _check_options(confidence, batch_size, audit)
     _check_demands(demands, threats, baseline)
     chosen = read_battery(battery)
     _check_models(model, images, baseline)
+    pictures = None
+    if corruptions_from is not None:
+        pictures = open_pictures(corruptions_from, model=model, num_images=len(images), seed=seed)
     num_threads = torch.get_num_threads()
     images = images if demands is None else in_random_order(images, seed)
     work = work_on(images, seed=seed, device=device, batch_size=batch_size, state=state, progress=progress)
@@ -122,6 +133,7 @@ def certify(
             fought = fight_until_certain(
                 work, slim, dense, threats=wanted, battery=chosen, demands=demands, audit=audit, confidence=confidence
             )
+        shaken = _shaken(fought, slim, dense, pictures) if corruptions or pictures else None
     method = IntervalMethod.CLOPPER_PEARSON if demands is None else IntervalMethod.CONFIDENCE_SEQUENCE
     outcomes = outcomes_of(
         fought.work,
@@ -131,6 +143,7 @@ def certify(
         dense=None if fought.dense_reply is None or baseline is None else (baseline.sha256, fought.dense_reply),
         is_claimed=bool(threats),
         intervals=Intervals(method=method, confidence=confidence),
+        corruptions=shaken,
     )
     numbers = recompute(outcomes)
     kind = Artefact(kind="torch" if artefact is None else "onnx", sha256=str(slim.identity["artefact"] or model.sha256))
@@ -154,7 +167,7 @@ def certify(
         calibration=numbers.calibration,
         threats=results,
         curve=numbers.curve,
-        corruptions=None,
+        corruptions=numbers.corruptions,
         baseline=numbers.baseline,
         claim=claim_text(kind, numbers, results),
         seed=seed,
@@ -209,6 +222,12 @@ def _check_models(model: Checkpoint, images: ImageSet, baseline: Checkpoint | No
             f"{tuple(model.input_shape)} and {model.num_classes}",
             advice="give the model that this one was made from",
         )
+
+
+def _shaken(fought: Campaign, slim: Party, dense: Party | None, pictures: PublishedSet | None) -> CorruptionOutcome:
+    labels, reply = fought.work.images.labels, fought.dense_reply
+    theirs = None if dense is None or reply is None else (dense, reply.right(labels))
+    return corruption_outcome(fought.work, (slim, fought.reply.right(labels)), theirs, pictures=pictures)
 
 
 def _threat_results(numbers: Numbers, fought: Campaign, battery: str) -> tuple[ThreatResult, ...]:

@@ -21,7 +21,8 @@ def claim_text(artefact: Artefact, numbers: Numbers, threats: Sequence[ThreatRes
         numbers: what was found.
         threats: what is claimed; empty: nothing.
     """
-    return " ".join([_clean(artefact, numbers), *(_robust(artefact, numbers, threats) if threats else [_curve()])])
+    attacked = _robust(artefact, numbers, threats) if threats else [_curve()]
+    return " ".join([_clean(artefact, numbers), *attacked, *_corrupted(numbers)])
 
 
 def _clean(artefact: Artefact, numbers: Numbers) -> str:
@@ -57,6 +58,19 @@ def _robust(artefact: Artefact, numbers: Numbers, threats: Sequence[ThreatResult
     if flags:
         sentences.append(f"Flags were raised ({flags}): the attacks may have been fooled, and the figures be too high.")
     return sentences
+
+
+def _corrupted(numbers: Numbers) -> list[str]:
+    found = numbers.corruptions
+    if found is None:
+        return []
+    where = "of the published CIFAR-10-C arrays" if found.source == "published" else "computed by this tool"
+    shifts = ", ".join(f"{row.accuracy:.1%} under {row.name}" for row in found.worst_case)
+    places = f" In the worst place of a grid of shifts, {shifts} is right." if shifts else ""
+    return [
+        f"Under {len(found.names)} common corruptions ({where}, each at 5 severities), {found.mean_accuracy:.1%} is "
+        f"right on average.{places}"
+    ]
 
 
 def _is_autoattack(result: ThreatResult) -> bool:

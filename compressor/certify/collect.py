@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from compressor.certify.corruption_outcome import CorruptionOutcome
 from compressor.certify.fights import Fight
 from compressor.certify.intervals import Intervals
 from compressor.certify.outcomes import Outcomes, ReplayImages, ThreatOutcome
@@ -19,6 +20,7 @@ def outcomes_of(
     dense: tuple[str, Reply] | None,
     is_claimed: bool,
     intervals: Intervals,
+    corruptions: CorruptionOutcome | None = None,
 ) -> Outcomes:
     """Return what happened to each image.
 
@@ -30,6 +32,7 @@ def outcomes_of(
         dense: digest and clean answers of the model as delivered, or None.
         is_claimed: False for a curve.
         intervals: of which kind every interval is.
+        corruptions: what they did, where they were asked for.
     """
     given = work.images.class_names
     names = tuple(given[label] if label < len(given) else str(label) for label in range(num_classes))
@@ -53,6 +56,7 @@ def outcomes_of(
             )
             for fight in fights
         ),
+        corruptions=corruptions,
         replay=_replay(work, fights if is_claimed else []),
     )
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from compressor.certify.certificate import PairedAccuracy
 from compressor.certify.sequential import difference_sequence, share_sequence
-from compressor.certify.statistics import clopper_pearson, paired_difference
+from compressor.certify.statistics import clopper_pearson, mean_interval, paired_difference
 from compressor.types import Interval
 
 
@@ -37,6 +37,24 @@ class Intervals:
         """Return the interval on the difference of two shares of the same images, first minus second."""
         of = paired_difference if self.method is IntervalMethod.CLOPPER_PEARSON else difference_sequence
         return of(only_first, only_second, num, self.confidence)
+
+    def mean(self, shares: NDArray[np.float64]) -> Interval:
+        """Return the interval on the mean of one share in [0, 1] per image: (n,)."""
+        if self.method is IntervalMethod.CLOPPER_PEARSON:
+            return mean_interval(shares, self.confidence)
+        return share_sequence(float(shares.sum()), len(shares), self.confidence)
+
+    def mean_difference(self, differences: NDArray[np.float64]) -> Interval:
+        """Return the interval on the mean of one difference in [-1, 1] per image: (n,)."""
+        if self.method is IntervalMethod.CLOPPER_PEARSON:
+            return mean_interval(differences, self.confidence, least=-1.0)
+        up, down = float(differences.clip(0, 1).sum()), float((-differences).clip(0, 1).sum())
+        return difference_sequence(up, down, len(differences), self.confidence)
+
+    @property
+    def mean_method(self) -> str:
+        """How the intervals on means are found."""
+        return "normal" if self.method is IntervalMethod.CLOPPER_PEARSON else str(self.method)
 
     def paired(self, first: NDArray[np.bool_], second: NDArray[np.bool_]) -> PairedAccuracy:
         """Return the table of two models on the same images, first minus second.

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from compressor.attacks.threat import Threat
 from compressor.certify.battery import TRANSFER
 from compressor.certify.certificate import Baseline, Calibration, ClassResult, CurvePoint, PairedResult, Result
+from compressor.certify.corruption_result import CorruptionResult
 from compressor.certify.intervals import Intervals
 from compressor.certify.siege import STANDING, WRONG
 from compressor.types import Interval
@@ -52,6 +53,7 @@ class Numbers:
     calibration: Calibration
     threats: tuple[ThreatNumbers, ...]
     curve: tuple[CurvePoint, ...]
+    corruptions: CorruptionResult | None
     baseline: Baseline | None
 
 
@@ -80,6 +82,7 @@ def stated_numbers(result: Result) -> Numbers:
             for each in result.threats
         ),
         curve=result.curve,
+        corruptions=result.corruptions,
         baseline=result.baseline,
     )
 

@@ -5,6 +5,7 @@ a dense model); `names` (N,), `digests` (N,), `labels` (N,), `class_names` (K,);
 file, `twin_answers` (N,) of the torch model, `dense_answers` (N,) or (0,); `threats` (T,) text, `is_claimed` (T,) bool
 (no: a point of the curve), `attacks` (T, A) text, `slim_broken` and `dense_broken` (T, N) int16: the index of the
 attack that broke the image, -1 for none, -2 for wrong from the start (`dense_broken` is (0, N) without a dense model).
+What corruptions did is in arrays of its own, see `corruption_outcome`.
 """
 
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from compressor.archive import Arrays, npz_bytes, read_npz
 from compressor.attacks.threat import parse_threat
 from compressor.certify import numbers
 from compressor.certify.certificate import Baseline, Certificate
+from compressor.certify.corruption_outcome import CorruptionOutcome, read_arrays
 from compressor.certify.intervals import IntervalMethod, Intervals
 from compressor.certify.siege import WRONG
 from compressor.certify.statistics import calibration
@@ -87,6 +89,8 @@ class Outcomes:
     intervals: Intervals
     """Of every number."""
     threats: tuple[ThreatOutcome, ...]
+    corruptions: CorruptionOutcome | None = None
+    """None where none were asked for."""
     replay: ReplayImages = field(default_factory=_no_images)
     """For the bundle's `replay.npz`; not in `outcomes.npz`, so empty once read back."""
 
@@ -120,6 +124,7 @@ class Outcomes:
                 "attacks": np.array(attacks, dtype=np.str_).reshape(len(self.threats), longest),
                 "slim_broken": np.stack([each.slim for each in self.threats]) if self.threats else none,
                 "dense_broken": np.stack(dense) if dense else none,
+                **({} if self.corruptions is None else self.corruptions.arrays()),
             }
         )
 
@@ -163,6 +168,7 @@ def recompute(outcomes: Outcomes) -> numbers.Numbers:
             for each in outcomes.threats
             if not each.is_claimed
         ),
+        corruptions=None if outcomes.corruptions is None else outcomes.corruptions.result(intervals),
         baseline=_baseline(outcomes, claimed),
     )
 
@@ -238,6 +244,7 @@ def _outcomes(arrays: Arrays) -> Outcomes:
             method=IntervalMethod(str(arrays["interval_method"])), confidence=float(arrays["confidence"])
         ),
         threats=threats,
+        corruptions=read_arrays(arrays, num_images=len(arrays["labels"]), has_dense=dense_sha256 is not None),
     )
 
 

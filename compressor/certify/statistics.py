@@ -51,13 +51,31 @@ def paired_difference(only_first: int, only_second: int, num: int, confidence: f
     return edge(is_plausible, estimate, -1.0), edge(is_plausible, estimate, 1.0)
 
 
+def mean_interval(values: NDArray[np.float64], confidence: float, *, least: float = 0.0) -> Interval:
+    """Return the normal interval on the mean of bounded values, of which two more are imagined, one at either end.
+
+    With those two the interval has a width even where all values are equal, as Agresti and Coull's has on a share.
+
+    Args:
+        values: (n,) in [least, 1], n at least 1.
+        confidence: in (0, 1), two-sided; approximately so, for a number of values fixed beforehand.
+        least: the lower end of what a value can be; the upper is 1.
+
+    Source: Agresti and Coull, The American Statistician 52 (1998) 119-126, carried over from shares to means.
+    """
+    whole = np.concatenate([values, [least, 1.0]])
+    mean, found = float(whole.mean()), float(values.mean())
+    half = float(ndtri((1 + confidence) / 2)) * float(whole.std()) / math.sqrt(len(whole))
+    return max(least, min(mean - half, found)), min(1.0, max(mean + half, found))
+
+
 def _variance(difference: float, only_first: int, only_second: int, num: int) -> float:
     """Return `num` times the variance of the estimate if the true difference were `difference`."""
     share = share_of_only_second(difference, only_first, only_second, num)
     return max(2 * share + difference * (1 - difference), 0.0)
 
 
-def share_of_only_second(difference: float, only_first: int, only_second: int, num: int) -> float:
+def share_of_only_second(difference: float, only_first: float, only_second: float, num: int) -> float:
     """Return the likeliest share of images that only the second answers right, if the difference were `difference`."""
     linear = (2 * num - only_first + only_second) * difference - only_first - only_second
     constant = -only_second * difference * (1 - difference)

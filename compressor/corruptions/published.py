@@ -52,6 +52,17 @@ class PublishedSet:
         return torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))).to(torch.float32).div_(255)
 
 
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that lacks an array, before any work.
+
+    Raises:
+        DataError: a file is missing; names all that are.
+    """
+    missing = [f"{name}.npy" for name in ("labels", *PUBLISHED) if not (folder / f"{name}.npy").is_file()]
+    if missing:
+        raise DataError(f"--corruptions-from {folder} lacks {', '.join(missing)}", advice=WHERE)
+
+
 def open_published(folder: Path, *, num_images: int, seed: int) -> PublishedSet:
     """Open the published arrays.
 
@@ -63,9 +74,7 @@ def open_published(folder: Path, *, num_images: int, seed: int) -> PublishedSet:
     Raises:
         DataError: a file is missing, or not what was published.
     """
-    missing = [f"{name}.npy" for name in ("labels", *PUBLISHED) if not (folder / f"{name}.npy").is_file()]
-    if missing:
-        raise DataError(f"--corruptions-from {folder} lacks {', '.join(missing)}", advice=WHERE)
+    check_folder(folder)
     labels = _array(folder / "labels.npy", (NUM_PICTURES * NUM_SEVERITIES,)).astype(np.int64)
     first = labels[:NUM_PICTURES]
     if labels.min() < 0 or labels.max() >= NUM_CLASSES or any((part != first).any() for part in np.split(labels, 5)):

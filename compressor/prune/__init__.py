@@ -4,6 +4,7 @@ Which channels leave together is found by following one forward pass on shapes (
 business of a criterion (criteria, one file each). A plan is a record that can be kept, read and carried out later.
 """
 
+from compressor.prune.block_criteria import BLOCK_CRITERIA
 from compressor.prune.blocks import find_blocks
 from compressor.prune.compose import compose
 from compressor.prune.cost import Cost, count_cost
@@ -15,6 +16,7 @@ from compressor.prune.plan_record import GroupPlan, NextStep, Plan, Target
 from compressor.prune.slim import slim
 
 __all__ = [
+    "BLOCK_CRITERIA",
     "CRITERIA",
     "Cost",
     "CouplingGraph",

@@ -20,6 +20,8 @@ from compressor.prune.skeleton import explained, first_line, output_shapes, run_
 from compressor.prune.visits import Visit, Watch
 
 BATCH = 2
+RESHAPES = "its output has another shape than its input"
+SEVERAL = "it takes more than one tensor, which the identity does not"
 NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
 ACTIVATIONS = (
     nn.ReLU, nn.Hardtanh, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.CELU, nn.SELU, nn.GELU, nn.SiLU, nn.Mish,
@@ -120,15 +122,17 @@ class _Places:
         fits = [visit for visit in self._visits if visit.passes_on and visit.keeps_shape and visit.has_product]
         innermost = _innermost(fits)
         within = tuple(f"{visit.name}." for visit in innermost)
+        # What a module adds to its own input is its business; the network itself is not among these.
+        inside_adding = tuple(f"{visit.name}." for visit in self._visits if visit.adds)
         for visit in self._visits:
             if visit.name.startswith(within):
                 continue
             if visit.joined_outside and visit.has_product:
                 self.reasons[visit.name] = "what it computes is joined to its input: its channels leave as filters"
-            elif visit.added_outside and visit.has_product:
+            elif visit.added_outside and visit.has_product and not visit.name.startswith(inside_adding):
                 self.reasons[visit.name] = "its input is added outside of it: as the identity it would count twice"
             elif visit.adds and visit.has_product and not visit.keeps_shape:
-                self.reasons[visit.name] = "its output has another shape than its input"
+                self.reasons[visit.name] = RESHAPES if visit.image is not None else SEVERAL
         return [Block(name=name, modules=(name,)) for name in self._once(innermost)]
 
     def plain(self) -> list[Block]:

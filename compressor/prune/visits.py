@@ -1,7 +1,7 @@
 """What each module does with its input, seen in one forward pass on shapes.
 
-Shortcuts are recognised by the tensors themselves: a module that adds what came in (or a rearrangement of it, as
-windows are) to what it computed, or that joins a part of it to what it computed, passes its input on.
+Shortcuts are recognised by the tensors themselves: a module that adds what came in (also rearranged, as windows are, or
+batch-normalised) to what it computed, or that joins a part of it to what it computed, passes its input on.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -35,7 +35,7 @@ class Visit:
     output: Tensor | None = None
     """What went out, where that was one tensor."""
     whole: dict[int, Tensor] = field(default_factory=dict)
-    """The image and its rearrangements."""
+    """The image, its rearrangements, and these batch-normalised."""
     parts: dict[int, Tensor] = field(default_factory=dict)
     """Parts of the image."""
     passes_on: bool = False
@@ -102,6 +102,9 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         name = func.overloadpacket.__name__
         if name in REARRANGING:
             self._follow(args[0], [result], is_part=False)
+        elif name == "native_batch_norm":
+            # A path that only scales its input, as in RepVGG.
+            self._follow(args[0], [result[0]], is_part=False)
         elif name in SPLITTING:
             self._follow(args[0], tensors_in(result), is_part=True)
         elif name in ("add", "add_"):

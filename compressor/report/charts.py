@@ -56,6 +56,28 @@ def width_bar(name: str, before: int, after: int, widest: int) -> str:
     )
 
 
+def heat_bar(name: str, shares: Sequence[float], mean: float) -> str:
+    """Return a row of cells, the fuller the more is right, and the mean beside it.
+
+    Args:
+        name: of the row.
+        shares: one per cell, in [0, 1].
+        mean: of the row, in [0, 1].
+    """
+    width = 100 / max(1, len(shares))
+    cells = "".join(
+        f'<rect class="heat" x="{place * width:.2f}" y="0" width="{width - 1:.2f}" height="10" '
+        f'fill-opacity="{share:.3f}"/>'
+        for place, share in enumerate(shares)
+    )
+    spoken = f"{name}: {', '.join(wording.percent(share) for share in shares)}"
+    return (
+        f'<div class="bar layer"><span class="who">{escape(name)}</span>'
+        f'<svg viewBox="0 0 100 10" preserveAspectRatio="none" role="img" aria-label="{escape(spoken)}">{cells}</svg>'
+        f'<span class="figures">{escape(wording.percent(mean))}</span></div>'
+    )
+
+
 def line_chart(series: Sequence[Series], *, spoken: str, left: str, right: str, whole: bool) -> str:
     """Return shares as lines.
 

@@ -4,7 +4,7 @@ import html
 import re
 
 from compressor.gate.verdict import Verdict
-from compressor.report import tables
+from compressor.report import corrupted, tables
 from compressor.report.summary import Summary
 from compressor.report.tables import Table
 
@@ -53,6 +53,10 @@ def verdict_markdown(verdict: Verdict) -> str:
 
 
 def summary_markdown(summary: Summary) -> str:
-    """Return the verdict, when there is one, and the comparison."""
+    """Return the verdict, when there is one, the comparison, and what corruptions and shifts left, folded away."""
     head = verdict_markdown(summary.verdict) + "\n" if summary.verdict else ""
-    return f"{head}### {plain(summary.name)}\n\n{table_markdown(tables.comparison(summary))}"
+    folded = "".join(
+        f"\n<details><summary>{plain(table.title)}</summary>\n\n{table_markdown(table)}\n</details>\n"
+        for table in corrupted.tables_of(summary)
+    )
+    return f"{head}### {plain(summary.name)}\n\n{table_markdown(tables.comparison(summary))}{folded}"

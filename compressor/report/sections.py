@@ -6,7 +6,7 @@ from html import escape
 from compressor.attacks.threat import Threat, parse_threat
 from compressor.gate import wording
 from compressor.gate.policy import threat_id
-from compressor.report import charts, tables
+from compressor.report import charts, corrupted, tables
 from compressor.report.summary import Summary
 from compressor.report.tables import Table
 
@@ -144,6 +144,15 @@ def _one_curve(places: list[tuple[Threat, float]]) -> str:
 def attacks(summary: Summary) -> str:
     """What each attack broke."""
     return _from(tables.attacks(summary.certificate.result)) if summary.certificate else ""
+
+
+def corruptions(summary: Summary) -> str:
+    """What noise, blur, weather, compression and shifts left."""
+    found = summary.certificate.result.corruptions if summary.certificate else None
+    if found is None:
+        return ""
+    drawn = _section("Corruptions, mild to severe", corrupted.heat_map(found))
+    return "\n".join([drawn, *map(_from, corrupted.tables_of(summary))])
 
 
 def classes(summary: Summary) -> str:

@@ -74,6 +74,8 @@ class Column:
     accuracy: Figure | None = None
     robust: tuple[Figure | None, ...] = ()
     """Under each threat of the summary."""
+    corrupted: Figure | None = None
+    """Mean over the common corruptions."""
     params: int | None = None
     macs: int | None = None
     num_bytes: int | None = None
@@ -200,6 +202,7 @@ def _dense_column(
     if baseline is None and against is None and size is None:
         return None
     accuracy, robust = None, tuple[Figure | None, ...](None for _ in threats)
+    shaken = certificate.result.corruptions.baseline if certificate and certificate.result.corruptions else None
     if certificate is not None and baseline is not None:
         confidence, clean = certificate.result.confidence, baseline.clean
         right, num = clean.both + clean.only_dense, clean.both + clean.only_dense + clean.only_slim + clean.neither
@@ -210,6 +213,7 @@ def _dense_column(
         name="dense",
         accuracy=accuracy,
         robust=robust,
+        corrupted=Figure(value=shaken.mean_accuracy, interval=shaken.mean_interval) if shaken else None,
         params=size.params if size else None,
         macs=size.macs if size else None,
         num_bytes=size.num_bytes if size else None,
@@ -225,6 +229,7 @@ def _slim_column(
         name="slim",
         accuracy=Figure(value=result.clean_accuracy, interval=result.clean_interval) if result else None,
         robust=_robust(result, threats),
+        corrupted=_corrupted(result),
         params=result.model.params if result else None,
         macs=result.model.macs if result else None,
         num_bytes=parity.bytes_model if parity else None,
@@ -240,9 +245,15 @@ def _control_column(control: Certificate | None, threats: tuple[Threat, ...]) ->
         name="control",
         accuracy=Figure(value=result.clean_accuracy, interval=result.clean_interval),
         robust=_robust(result, threats),
+        corrupted=_corrupted(result),
         params=result.model.params,
         macs=result.model.macs,
     )
+
+
+def _corrupted(result: Result | None) -> Figure | None:
+    found = result.corruptions if result else None
+    return Figure(value=found.mean_accuracy, interval=found.mean_interval) if found else None
 
 
 def _robust(result: Result | None, threats: tuple[Threat, ...]) -> tuple[Figure | None, ...]:

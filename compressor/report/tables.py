@@ -32,6 +32,7 @@ def comparison(summary: Summary) -> Table:
     rows = [("accuracy %", *(_share(column.accuracy) for column in columns))]
     for place, threat in enumerate(summary.threats):
         rows.append((f"robust {threat} %", *(_share(column.robust[place]) for column in columns)))
+    rows.append(("corrupted %", *(_share(column.corrupted) for column in columns)))
     rows += [
         ("parameters", *(_part(column.params, dense.params if dense else None, wording.amount) for column in columns)),
         ("multiply-adds", *(_part(column.macs, dense.macs if dense else None, wording.count) for column in columns)),

@@ -50,6 +50,9 @@ def check_outcomes(opened: Opened) -> Found:
         for each in outcomes.threats
         if (is_wrong & (each.slim == STANDING)).any()
     ]
+    shaken = outcomes.corruptions
+    if shaken is not None and shaken.worst_slim[is_wrong].any():
+        wrong.append(f"images that {MODEL} answers wrong are counted as right in every place")
     if wrong:
         return Status.CONTRADICTED, "; ".join(wrong[:SHOWN])
     num = opened.certificate.result.data.num_images

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from cli.app import run
+from compressor.corruptions.table import PUBLISHED
 from compressor.data import parse_preprocess
 from compressor.load import build, load, save_slim
 
@@ -49,6 +50,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (here / "percent.toml").write_text(FINE_POLICY.replace("0.5", "50"))
     (here / "record.json").write_text('{"schema": "compress.parity/1"}')
     (here / "in-the-way").write_text("a file")
+    (here / "other-arrays").mkdir()
+    for name in ("labels", *PUBLISHED):
+        np.save(here / "other-arrays" / f"{name}.npy", np.zeros(3, np.uint8))
     return here
 
 
@@ -90,6 +94,9 @@ CASES = [
     ("prune fine.safetensors --target-bytes 0.5 --steps 3", "--target-macs"),
     ("certify fine.safetensors --data test-only.npz --decide nowhere.toml", "nowhere.toml"),
     ("certify fine.safetensors --data test-only.npz --decide parity.toml", "nothing to decide"),
+    ("certify fine.safetensors --data test-only.npz --corruptions-from nowhere", "nowhere is not a folder"),
+    ("certify fine.safetensors --data test-only.npz --corruptions-from a-folder", "labels.npy, gaussian_noise.npy"),
+    ("certify fine.safetensors --data test-only.npz --corruptions-from other-arrays", "3x32x32 in 10 classes"),
     ("prune fine.safetensors --target-macs 10", "smallest reachable"),
     ("prune fine.safetensors --target-params 1.5MB", "MB"),
     ("prune fine.safetensors --target-bytes 5parsecs", "5parsecs"),

@@ -12,6 +12,7 @@ from made_up import (
     baseline,
     certificate,
     classes,
+    corruptions,
     latency,
     paired,
     parity,
@@ -310,13 +311,20 @@ def test_a_baseline_at_chance_cannot_lose_accuracy() -> None:
     assert "nothing can drop" in condition(verdict, "accuracy.max_drop").reason
 
 
-def test_corruptions_are_averaged() -> None:
-    """The mean is judged, the worst is named."""
-    evidence = whole(certificate=certificate(corruptions={"fog/3": 0.8, "noise/3": 0.5}))
-    assert judged("[corruptions]\nmin = 0.6", evidence).decision == "passed"
-    found = condition(judged("[corruptions]\nmin = 0.7", evidence), "corruptions.min")
-    assert found.decision == "failed"
-    assert "65.0 % on average (worst: noise/3, 50.0 %)" in found.reason
+@pytest.mark.parametrize(
+    ("limit", "decision", "words"),
+    [
+        ("0.6", "passed", "[63.0, 67.0]; demanded at least 60 %"),
+        ("0.7", "failed", "over 2 corruptions (worst: fog, 50.0 %; without frost) is 65.0 %"),
+        ("0.66", "undecided", "more images would settle it"),
+    ],
+)
+def test_corruptions_are_judged_by_the_interval_on_their_mean(limit: str, decision: str, words: str) -> None:
+    """The lower end must reach the limit; the worst is named, and what was skipped."""
+    evidence = whole(certificate=certificate(corruptions=corruptions()))
+    found = condition(judged(f"[corruptions]\nmin = {limit}", evidence), "corruptions.min")
+    assert found.decision == decision
+    assert words in found.reason
 
 
 def test_a_class_without_images_is_left_out() -> None:

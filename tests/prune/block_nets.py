@@ -58,6 +58,41 @@ class Residuals(nn.Module):
         return self.linear(features.mean((2, 3)))
 
 
+class Scaled(Block):
+    """RepVGG's block while it is trained: the shortcut is batch-normalised."""
+
+    def __init__(self, channels: int = 8) -> None:
+        super().__init__(channels)
+        self.norm = nn.BatchNorm2d(channels)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return (N, C, H, W)."""
+        return F.relu(self.conv(images) + self.norm(images))
+
+
+class TwoArguments(Block):
+    """A block that is told the size of the image."""
+
+    def forward(self, images: Tensor, size: tuple[int, int]) -> Tensor:
+        """Return (N, C, H, W)."""
+        return super().forward(images) * size[0]
+
+
+class Told(nn.Module):
+    """One block that can go and one that takes two arguments."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 1)
+        self.block0 = Scaled()
+        self.block1 = TwoArguments()
+        self.linear = nn.Linear(8, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Answer logits."""
+        return self.linear(self.block1(self.block0(self.stem(images)), (1, 1)).mean((2, 3)))
+
+
 class SharedBlock(Residuals):
     """The second block runs twice."""
 

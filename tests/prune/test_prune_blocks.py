@@ -128,6 +128,7 @@ def test_dense_layers_are_listed():
         (block_nets.TwoNames(), ("block0",), "block1", "several names"),
         (block_nets.ReadsABlock(), ("block0", "block2"), "block1", "breaks without it: 'Identity' object has no"),
         (block_nets.AddedOutside(), (), "branch", "count twice"),
+        (block_nets.Told(), ("block0",), "block1", "more than one tensor"),
     ],
 )
 def test_blocks_that_only_look_removable_stay(model, found, stays, reason):

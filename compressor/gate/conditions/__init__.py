@@ -4,10 +4,11 @@ Every id is stable, every reason is a sentence with its numbers, and what could 
 """
 
 from compressor.gate.conditions.accuracy import judge_accuracy
+from compressor.gate.conditions.corruptions import judge_corruptions
 from compressor.gate.conditions.latency import judge_latency
 from compressor.gate.conditions.origin import judge_flags, judge_origin
 from compressor.gate.conditions.robustness import judge_robustness
-from compressor.gate.conditions.shipping import judge_corruptions, judge_parity, judge_size
+from compressor.gate.conditions.shipping import judge_parity, judge_size
 
 __all__ = [
     "judge_accuracy",

@@ -1,36 +1,14 @@
-"""`[corruptions]`, `[size]`, `[parity]`: facts about the file, counted or measured without an interval."""
+"""`[size]`, `[parity]`: facts about the file, counted or measured without an interval."""
 
 from collections.abc import Iterator
 
 from compressor.gate import rules, wording
 from compressor.gate.conditions.absent import NO_CERTIFICATE, NO_PARITY
-from compressor.gate.demands import CorruptionDemand, ParityDemand, SizeDemand
+from compressor.gate.demands import ParityDemand, SizeDemand
 from compressor.gate.evidence import Evidence
 from compressor.gate.policy import PARITY_DECISION
 from compressor.gate.verdict import Condition
 from compressor.types import Decision
-
-
-def judge_corruptions(demand: CorruptionDemand, evidence: Evidence) -> Iterator[Condition]:
-    """Yield the condition on the mean accuracy over all corruptions that were tried."""
-    if demand.min is None:
-        return
-    demanded = f"at least {wording.demanded_percent(demand.min)} on average"
-    corruptions = evidence.certificate.result.corruptions if evidence.certificate else None
-    if not corruptions:
-        nothing = "the certificate has no corruptions: undecided, make it with compress certify --corruptions"
-        yield rules.missing("corruptions.min", demanded, nothing if evidence.certificate else NO_CERTIFICATE)
-        return
-    mean = sum(corruptions.values()) / len(corruptions)
-    worst = min(corruptions, key=lambda name: corruptions[name])
-    yield rules.fact(
-        "corruptions.min",
-        demanded=demanded,
-        found=mean,
-        holds=mean >= demand.min,
-        reason=f"accuracy over {len(corruptions)} corruptions is {wording.percent(mean, besides=demand.min)} on "
-        f"average (worst: {worst}, {wording.percent(corruptions[worst])}); demanded {demanded}",
-    )
 
 
 def judge_size(demand: SizeDemand, evidence: Evidence) -> Iterator[Condition]:
