@@ -102,6 +102,17 @@ def test_a_module_in_memory_goes_the_same_way(task: Task, digits_checkpoint: Pat
     assert compressor.verify(released.bundle).holds
 
 
+def test_a_policy_on_corruptions_has_them_measured_and_judged(task: Task, digits_checkpoint: Path) -> None:
+    """Demanding something of corruptions is asking for them: dense and slim are corrupted, judged and verified."""
+    task.policy.write_text(POLICY + "[corruptions]\nmin = 0.2\n")
+    released = compressor.release(digits_checkpoint, replace(task, control=False))
+    found = next(each for each in released.verdict.conditions if each.id == "corruptions.min")
+    assert (found.decision, found.interval is not None) == ("passed", True)
+    assert {column.name for column in released.summary.columns if column.corrupted} == {"dense", "slim"}
+    assert "Common corruptions" in (released.bundle / "report.html").read_text()
+    assert compressor.verify(released.bundle).holds
+
+
 def test_a_dense_model_that_no_onnx_file_can_hold_is_released_slim(
     task: Task, digits_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

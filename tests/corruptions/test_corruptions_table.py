@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from compressor.corruptions.kinds import CORRUPTIONS
 from compressor.corruptions.pixels import stored
-from compressor.corruptions.table import CORRUPTIONS, PUBLISHED, Planned, corrupt, plan_for, settings_of
+from compressor.corruptions.table import PUBLISHED, Planned, corrupt, plan_for, settings_of
 
 SHAPES = [(3, 32, 32), (1, 28, 28), (3, 17, 23), (1, 8, 8), (3, 70, 66)]
 
