@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from compressor.errors import LoadError
 from compressor.load.checkpoint import Arguments
-from compressor.load.families import torchvision_names
+from compressor.load.families import import_timm, torchvision_names
 from compressor.load.fingerprints import digest_of_names, digest_of_shapes, resemblance, table
 from compressor.load.fit import PLAIN_PREFIXES, Shape, Weights, is_counter
 from compressor.load.match import match
+from compressor.load.timm_table import timm_models
 
 NEAR = 1.0
 """A resemblance (0 to 2) that is worth building the candidate for: most names agree, or many names and shapes."""
@@ -30,7 +31,7 @@ class Identified:
 
 
 def identify(weights: Weights, *, hint: str | None = None) -> Identified:
-    """Recognise a state dict: torchvision's classifiers and `cifar:*`; timm only by a hint in the file.
+    """Recognise a state dict: torchvision's classifiers and `cifar:*`; timm only where none of them fits.
 
     Args:
         weights: name -> tensor, under today's names (`fit.modern_names`); a common prefix does not matter.
@@ -47,12 +48,27 @@ def identify(weights: Weights, *, hint: str | None = None) -> Identified:
         matched = match(weights, architecture, {})
         if not matched.difference:
             return _identified(weights, architecture, matched.arguments)
-    if hint:
+    for name in _of_timm(shapes, hint):
         with suppress(LoadError):
-            matched = match(weights, f"timm:{hint}", {})
+            matched = match(weights, f"timm:{name}", {})
             if not matched.difference:
-                return _identified(weights, f"timm:{hint}", matched.arguments)
+                return _identified(weights, f"timm:{name}", matched.arguments)
     raise _nothing_fits(weights, near or exact)
+
+
+def _of_timm(shapes: Mapping[str, Shape], hint: str | None) -> list[str]:
+    """Return the timm network that a file names, and one with its names and shapes.
+
+    Raises:
+        LoadError: there is one, and timm is not installed.
+    """
+    found = [models[0] for part in _parts(shapes).values() if (models := timm_models(part))]
+    if found and not hint:
+        try:
+            import_timm()
+        except LoadError as error:
+            raise LoadError(f"the file looks like timm:{found[0]}, and {error}", advice=error.advice) from error
+    return list(dict.fromkeys([*([hint] if hint else []), *found[:1]]))
 
 
 def _parts(shapes: Mapping[str, Shape]) -> dict[str, dict[str, Shape]]:
