@@ -14,6 +14,7 @@ from compressor.load import Checkpoint
 from compressor.measures import FileBytes, FileLatency
 from compressor.progress import SILENT, Progress
 from compressor.prune import Measure, Plan, compose, plan, slim
+from compressor.prune.blocks import num_blocks
 from compressor.records import dump, parse
 from compressor.steps import tune
 from compressor.task import HERE, Cut, Place, Timing
@@ -176,7 +177,7 @@ def _parts(dense: Checkpoint, cut: Cut, choose_here: Callable[..., Plan]) -> lis
     if cut.num_steps == 1:
         return [cut]
     aim = choose_here(dense, cut=cut)
-    shares = [_share(cut, aim, number) for number in range(1, cut.num_steps + 1)]
+    shares = [_share(dense, cut, aim, number) for number in range(1, cut.num_steps + 1)]
     if aim.target is not None:
         limit, last = int(aim.target.limit), replace(cut, ratio_for=shares[-1].ratio_for)
         of_macs = cut.target_macs is not None
@@ -184,14 +185,14 @@ def _parts(dense: Checkpoint, cut: Cut, choose_here: Callable[..., Plan]) -> lis
     return [share for share in shares if cut.structure is not Structure.BLOCKS or share.num_blocks != 0]
 
 
-def _share(cut: Cut, aim: Plan, number: int) -> Cut:
+def _share(dense: Checkpoint, cut: Cut, aim: Plan, number: int) -> Cut:
     """Return the cut of one step, in shares of what is left before it."""
     before, after = (number - 1) / cut.num_steps, number / cut.num_steps
 
     def of_what_is_left(whole: float) -> float:
         return whole * (after - before) / (1 - whole * before)
 
-    num = len(aim.removed_blocks)
+    num = num_blocks(dense.model, aim.removed_blocks)
     return replace(
         cut,
         ratio=of_what_is_left(aim.ratio),

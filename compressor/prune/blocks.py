@@ -93,6 +93,12 @@ def search_blocks(model: nn.Module, input_shape: tuple[int, int, int]) -> Blocks
     return Blocks(found=found, left_out=tuple(left_out))
 
 
+def num_blocks(model: nn.Module, modules: Iterable[str]) -> int:
+    """Return how many blocks these modules are: a convolution takes along its norm and activation, without a matrix."""
+    found = (model.get_submodule(name) for name in modules)
+    return sum(any(parameter.ndim > 1 for parameter in module.parameters()) for module in found)
+
+
 def same_weights(model: nn.Module, removed: Iterable[str] = ()) -> nn.Module:
     """Return a copy of the structure that shares all tensors with the model, without some modules."""
     memo: dict[int, Any] = {id(tensor): tensor for tensor in chain(model.parameters(), model.buffers())}

@@ -8,7 +8,7 @@ from torch import nn
 from compressor.errors import PruneError
 from compressor.load.checkpoint import Checkpoint
 from compressor.load.fit import replace_tensors
-from compressor.prune.blocks import same_weights
+from compressor.prune.blocks import num_blocks, same_weights
 from compressor.prune.cost import count_cost
 from compressor.prune.coupling import CouplingGraph, trace_coupling
 from compressor.prune.cut import cut_units
@@ -154,9 +154,7 @@ def _line(checkpoint: Checkpoint, plan: Plan) -> str:
     """Return the history line."""
     parts = []
     if plan.removed_blocks:
-        # A convolution takes its norm and activation along; those have no matrix.
-        modules = (checkpoint.model.get_submodule(name) for name in plan.removed_blocks)
-        num = sum(any(parameter.ndim > 1 for parameter in module.parameters()) for module in modules)
+        num = num_blocks(checkpoint.model, plan.removed_blocks)
         parts.append(f"{num} {'block' if num == 1 else 'blocks'} ({plan.block_criterion})")
     if plan.leaving():
         lost = plan.before.filters - plan.after.filters

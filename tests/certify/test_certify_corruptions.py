@@ -206,7 +206,7 @@ def _edited(rows, number, **changes):
         {"corruptions": lambda array: np.array("{}")},
         {"corruptions": lambda array: np.array("nothing")},
     ],
-    ids=str,
+    ids=["fewer-images", "fewer-dense-images", "fewer-places", "fewer-dense-places", "no-record", "no-json"],
 )
 def test_arrays_that_do_not_fit_are_refused(scene, how, change):
     """Too few rows, too few columns, or words that say nothing: not a record of outcomes."""
