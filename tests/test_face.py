@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 import compressor
 
 
@@ -13,6 +15,7 @@ def test_names_are_sorted_and_there() -> None:
         assert callable(getattr(compressor, name)), name
 
 
+@pytest.mark.slow
 def test_a_package_does_not_hide_the_verb_of_its_name() -> None:
     """`compressor.load` stays the function when `compressor.load` the package was imported first."""
     code = "import compressor.load.checkpoint, compressor.finetune, compressor.verify, compressor\n"

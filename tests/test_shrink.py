@@ -29,6 +29,7 @@ def shapes(checkpoint: Checkpoint) -> dict[str, torch.Size]:
     return {name: tensor.shape for name, tensor in checkpoint.model.state_dict().items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("structure", [Structure.FILTERS, Structure.BOTH])
 def test_three_steps_tell_one_plan(scene: tuple[Checkpoint, Data], structure: Structure) -> None:
     """The plan of all steps cuts the dense model to the very shapes they ended with, and says the ratio asked for."""
@@ -45,6 +46,7 @@ def test_three_steps_tell_one_plan(scene: tuple[Checkpoint, Data], structure: St
     assert shrunk.plan.after.macs == pytest.approx(one.plan.after.macs, rel=0.1)
 
 
+@pytest.mark.slow
 def test_each_step_scores_anew(scene: tuple[Checkpoint, Data]) -> None:
     """Weights are tuned in between, so other filters leave than in one cut, and the same ones when run again."""
     dense, data = scene
@@ -70,6 +72,7 @@ def test_a_ceiling_is_met_by_the_last_step(scene: tuple[Checkpoint, Data], quant
     assert after > 0.4 * before
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on(scene: tuple[Checkpoint, Data], tmp_path: Path) -> None:
     """What earlier steps were tuned to is found again in the state."""
     dense, data = scene
@@ -92,6 +95,7 @@ def test_a_step_that_removes_nothing_says_which(scene: tuple[Checkpoint, Data]) 
     assert "fewer --steps" in caught.value.advice
 
 
+@pytest.mark.slow
 def test_blocks_leave_one_at_a_time() -> None:
     """Five of nine blocks in twenty steps: five steps with one block each, and none without."""
     torch.manual_seed(0)

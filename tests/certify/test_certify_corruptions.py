@@ -52,6 +52,7 @@ def same(first, second):
     return dump(first[0].result) == dump(second[0].result) and first[1].to_bytes() == second[1].to_bytes()
 
 
+@pytest.mark.slow
 def test_every_number_is_that_of_the_plain_way(scene, how):
     """Each accuracy is that of the corrupted images answered one corruption at a time, and the means follow."""
     slim, dense, images = scene
@@ -111,6 +112,7 @@ def test_any_batch_size_gives_the_same_bytes(how):
         assert same(run(slim, images, baseline=bent(7, seed=2), batch_size=batch_size, **how), straight)
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_resumes_to_the_same_bytes(scene, how, tmp_path):
     """Stopped again and again, with other batch sizes, and with a damaged state file, the result is the same."""
     slim, dense, images = scene
@@ -141,6 +143,7 @@ def test_a_finished_run_is_not_answered_again(how, tmp_path, monkeypatch):
     assert same(run(slim, images, state=tmp_path / "state", **how), first)
 
 
+@pytest.mark.slow
 def test_the_file_must_be_right_too(how):
     """An image that either of model and file answers wrong is wrong, under corruptions and in every place."""
     weights, other = random_weights(LARGE, 5), random_weights(LARGE, 5, seed=3)
@@ -168,6 +171,7 @@ def test_what_was_written_can_be_read_and_computed_again(scene, how):
     assert read_outcomes(plain[1].to_bytes()).corruptions is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("place", "change"),
     [
@@ -196,6 +200,7 @@ def _edited(rows, number, **changes):
     return (*rows[:number], replace(rows[number], **changes), *rows[number + 1 :])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [
@@ -219,6 +224,7 @@ def test_arrays_that_do_not_fit_are_refused(scene, how, change):
         read_outcomes(npz_bytes(arrays | {name: edit(arrays[name])}))
 
 
+@pytest.mark.slow
 def test_looking_early_gives_intervals_that_allow_it(scene, how):
     """Under a demand the mean's interval is a confidence sequence, on the images that were looked at."""
     slim, dense, images = scene

@@ -100,6 +100,7 @@ def test_the_curve_is_about_as_low_as_a_quick_battery(scene):
         assert point.accuracy <= result.robust_accuracy + 2 / 60
 
 
+@pytest.mark.slow
 def test_the_way_of_running_changes_no_byte(scene, tmp_path):
     """Other batch sizes; stopped again and again; with a damaged state file; and a finished search is not run again."""
     straight = run(*scene)

@@ -60,6 +60,7 @@ def test_failing_pays_for_the_number_of_conditions() -> None:
     assert decide(many, {LINF: counts}, 0.95) is Decision.UNDECIDED
 
 
+@pytest.mark.slow
 def test_wrong_verdicts_are_rarer_than_alpha() -> None:
     """A model exactly at the limit is failed in at most 10 % of 400 runs, however often one looks."""
     draws = np.random.default_rng(3).random((400, 600)) < 0.5

@@ -157,6 +157,7 @@ def test_an_adversarial_image_answered_with_nan_is_broken():
     assert robust(certificate) == 0.0
 
 
+@pytest.mark.slow
 def test_transfer_that_beats_the_direct_attack_is_flagged():
     """The dense model's images break a masked slim model that gradients cannot break."""
     dense = bent()

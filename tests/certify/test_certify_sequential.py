@@ -42,6 +42,7 @@ def test_a_share_against_numerical_integration() -> None:
         assert average / binom.pmf(37, 100, end) == pytest.approx(20, rel=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.02, 0.5, 0.9])
 def test_looking_after_every_image_errs_at_most_as_often_as_stated(share: float) -> None:
     """Over 300 runs of 250 images, the true share is ever missed in at most 10 %; a fixed interval misses it more."""

@@ -18,6 +18,7 @@ def certify(checkpoint: Path, output: Path, *options: str) -> dict[str, object]:
     return result
 
 
+@pytest.mark.slow
 def test_corruptions_are_said_and_written(
     digits_checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -34,6 +35,7 @@ def test_corruptions_are_said_and_written(
     assert "skipped zoom_blur" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("least", "decision"), [("0.1", "passed"), ("0.999", "failed")])
 def test_a_policy_to_decide_by_asks_for_its_corruptions(
     digits_checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], least: str, decision: str

@@ -98,6 +98,7 @@ def test_severities_do_not_share_their_noise():
     assert abs(correlation) < 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.shared_data
 def test_severities_damage_real_images_more_and_more(shared_data: Path):
     """On photographs the distance from the clean image grows with every severity, but where the constants turn back.

@@ -94,6 +94,7 @@ print(hashlib.sha256(export_onnx(small_resnet(), checkpoint_sha256="ab" * 32)).h
 """
 
 
+@pytest.mark.slow
 def test_the_same_bytes_twice_in_one_process(made, tmp_path, monkeypatch):
     """What was exported before, and from where, leaves no trace."""
     monkeypatch.chdir(tmp_path)
@@ -189,6 +190,7 @@ def test_the_next_largest_models_fit(name):
     assert fits_one_file(_without_memory(name))
 
 
+@pytest.mark.slow
 def test_the_slim_one_of_a_model_that_is_too_large_goes_through(monkeypatch):
     """With the limit between dense and slim, the dense one is refused and the slim one is written and agrees."""
     dense = small_resnet()

@@ -190,6 +190,7 @@ def test_queries_make_up_for_another_scale(name, path, follows):
         assert torch.equal(after[num:], narrow[num:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(STREAMS))
 def test_a_slim_transformer_is_checked_trains_and_comes_back(name, tmp_path):
     """The whole way: planned, cut, answers checked, rebuilt bit for bit from a file, trained at two batch sizes."""

@@ -31,6 +31,7 @@ def resnet() -> Checkpoint:
     return nets.in_memory(CifarResNet(14), CIFAR, architecture="cifar:resnet14")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frozen", ["", "layer1", "linear"])
 def test_trap_1_frozen_parameters_are_pruned_like_others(frozen: str) -> None:
     """Trap 1: without gradients torch-pruning prunes nothing, or passes the frozen part over. Here it is one cut."""
@@ -71,6 +72,7 @@ def test_trap_3_no_group_loses_more_than_was_asked(resnet: Checkpoint, ratio: fl
         assert abs(len(group.removed) - exact) <= max(group.num_units / 16, 0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "shape"),
     [
@@ -217,6 +219,7 @@ def test_section_4_a_slim_network_is_kept_without_pickle(tmp_path: Path, resnet:
     assert torch.load(tmp_path / "x.pt", weights_only=True).keys() == {"compress", "state_dict"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quantity", ["params", "macs", "filters"])
 def test_section_5_more_asked_is_never_more_left(resnet: Checkpoint, quantity: str) -> None:
     """Section 5, issue 417: at high ratios the size suddenly grows there, because small groups stay full."""

@@ -138,6 +138,7 @@ def test_a_row_is_what_plan_slim_and_the_attack_by_hand_say(resnet: tuple[Checkp
     assert any(row.fgsm_accuracy < row.accuracy < record.accuracy for row in rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [1, 4])
 def test_killed_and_resumed_equals_straight_through(
     after: int, resnet: tuple[Checkpoint, Data], tmp_path: Path
