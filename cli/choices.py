@@ -60,7 +60,7 @@ def cut_of(params: Params) -> Cut:
             advice="give one of --ratio 0.5, --target-macs 20M, --target-params 0.5, --plan plan.json",
         )
     plan = params.get("plan")
-    if params["num_steps"] > 1 and (ways[0] not in STEPWISE or params.get("plan_only")):
+    if params["steps"] > 1 and (ways[0] not in STEPWISE or params.get("plan_only")):
         raise OptionError(
             "--steps prunes what the step before left, so there is no one plan beforehand"
             if params.get("plan_only")
@@ -76,7 +76,7 @@ def cut_of(params: Params) -> Cut:
         target_latency_ms=milliseconds,
         target_latency_ratio=share,
         ready=None if plan is None else _plan_at(plan),
-        num_steps=params["num_steps"],
+        num_steps=params["steps"],
         structure=params["structure"],
         criterion=params["criterion"],
         block_criterion=params["block_criterion"],

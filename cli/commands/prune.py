@@ -27,7 +27,7 @@ def run(
     round_to: options.RoundTo = None,
     keep: options.Keep = None,
     ratio_for: options.RatioFor = None,
-    num_steps: options.Steps = 1,
+    steps: options.Steps = 1,
     plan_only: options.PlanOnly = False,
     provider: options.Provider = None,
     batch: options.Batch = None,
@@ -60,9 +60,10 @@ def run(
 ) -> int:
     """Make a slim checkpoint, NAME-slim.safetensors; fine-tuned when --data has training images."""
     from cli import choices, outputs, texts
-    from compressor import shrink, steps
+    from compressor import shrink
     from compressor.load import file_bytes
     from compressor.records import dump
+    from compressor.steps import fit, open_model
 
     screen = Screen(quiet=quiet, time_limit=time_limit)
     cut, recipe, place, timing = (
@@ -73,9 +74,9 @@ def run(
     )
     name = "plan.json" if plan_only else f"{checkpoint.stem}-slim.safetensors"
     path = outputs.destination(output, name, (".json",) if plan_only else (".safetensors", ".pt"))
-    dense, images = steps.open_model(checkpoint, progress=screen, **choices.source_of(context.params)), None
+    dense, images = open_model(checkpoint, progress=screen, **choices.source_of(context.params)), None
     if data is not None:
-        dense, images = steps.fit(
+        dense, images = fit(
             dense, data, expect_accuracy=expect_accuracy, seed=seed, device=place.device, progress=screen
         )
     if plan_only or dry_run:

@@ -32,7 +32,7 @@ def run(
     round_to: options.RoundTo = None,
     keep: options.Keep = None,
     ratio_for: options.RatioFor = None,
-    num_steps: options.Steps = 1,
+    steps: options.Steps = 1,
     epochs: options.Epochs = None,
     lr: options.LearningRate = None,
     distill: options.Distill = None,
