@@ -72,3 +72,16 @@ def test_config_says_where_a_value_comes_from(
     assert rows["--seed"] == ["5", "compress.toml"]
     assert rows["--num-images"] == ["77", "COMPRESS_NUM_IMAGES"]
     assert rows["--device"] == ["auto", "default"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_setting_is_called_like_its_option(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What `compress config` lists, and what a file may set, is an option of the command under the same name."""
+    monkeypatch.setenv("COLUMNS", "200")
+    assert run(["config", command]) == 0
+    listed = [line.split()[1] for line in capsys.readouterr().out.splitlines()]
+    assert run([command, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert [name for name in listed if f"{name} " not in shown.replace("/", " ")] == []
