@@ -95,7 +95,7 @@ def release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT
     prove_it = partial(prove, data=data, seed=seed, place=place, progress=progress)
     decided = replace(proof, demands=demands_of(policy) if task.decide else None)
     certificate, outcomes = prove_it(shrunk.checkpoint, proof=decided, artefact=shipped.onnx, baseline=dense)
-    reference = prove_it(control, proof=proof)[0] if control else None
+    reference = prove_it(control, proof=proof, title="control")[0] if control else None
     latency = tuple(measure(shipped.onnx, against=dense_onnx, timing=each, progress=progress) for each in timings)
 
     evidence = evidence_of(certificate=certificate, parity=shipped.parity, latency=latency, model=shipped.onnx)

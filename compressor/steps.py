@@ -152,6 +152,7 @@ def prove(
     baseline: Checkpoint | None = None,
     seed: int = 0,
     place: Place = HERE,
+    title: str = "slim",
     progress: Progress = SILENT,
 ) -> tuple[Certificate, Outcomes]:
     """Run the battery on a seeded, stratified sample of the test role.
@@ -183,6 +184,7 @@ def prove(
         state=place.state("certify"),
         params=cost.params,
         macs=cost.macs,
+        title=title,
         progress=progress,
     )
 

@@ -65,6 +65,7 @@ def certify(
     state: Path | None = None,
     params: int,
     macs: int,
+    title: str = "slim",
     progress: Progress = SILENT,
 ) -> tuple[Certificate, Outcomes]:
     """Attack a model and say what share of its answers holds.
@@ -97,6 +98,7 @@ def certify(
         state: folder for state; None keeps none.
         params: parameters of the model.
         macs: multiply-adds of one image.
+        title: what to call the model while its progress is told; changes no result.
         progress: listener.
 
     Returns:
@@ -120,7 +122,7 @@ def certify(
     num_threads = torch.get_num_threads()
     images = images if demands is None else in_random_order(images, seed)
     work = work_on(images, seed=seed, device=device, batch_size=batch_size, state=state, progress=progress)
-    slim = party("slim", model, artefact, device=device, threads=num_threads)
+    slim = party(title, model, artefact, device=device, threads=num_threads)
     dense = None if baseline is None else party("dense", baseline, None, device=device, threads=num_threads)
     with ExitStack() as stack:
         stack.enter_context(slim.twins)

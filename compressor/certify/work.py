@@ -53,7 +53,7 @@ class Party:
     """A model under attack: the slim one with its file, or the dense one."""
 
     title: str
-    """`slim` or `dense`."""
+    """What to call it: `slim`, `dense`, `control`."""
     twins: Twins
     identity: dict[str, Any]
     """Everything that its answers depend on."""

@@ -291,3 +291,18 @@ def test_nothing_right_is_nothing_robust():
     certificate, _ = run(slim, images, threats=THREATS[:1], battery="standard", audit=2)
     assert certificate.result.threats[0].robust_accuracy == 0.0
     assert certificate.result.threats[0].audit is None
+
+
+def test_the_model_is_called_by_its_title_and_nothing_else_changes(scene):
+    """A control is not called slim while one watches; the result is the same."""
+    slim, _, images = scene
+    heard = []
+
+    class Listens(StopsAfter):
+        def stage(self, name, *, total=None, unit=""):
+            heard.append(name)
+            return super().stage(name, total=total, unit=unit)
+
+    named = run(slim, images, threats=THREATS[:1], title="control", progress=Listens(-1))
+    assert same(named, run(slim, images, threats=THREATS[:1]))
+    assert heard == ["answer clean images (control)", "attack linf:1/85 (control)"]
