@@ -17,6 +17,9 @@ from compressor.types import Skipped
 Scores = NDArray[np.float64]
 """(num_units,) float64, finite, higher is more important."""
 
+NUMBERS_AT_ONCE = 2**22
+"""Weights that a measure of single rows sees at a time: 16 MiB."""
+
 Score = Callable[[Sequence[Group], "Material"], tuple[Scores | Skipped, ...]]
 """Scores for each group in order; Skipped where the criterion finds nothing to measure, and the group stays whole."""
 
@@ -79,6 +82,20 @@ def rows(member: Member, tensor: Tensor) -> Tensor:
     if not np.array_equal(index, np.arange(len(moved))):
         moved = moved[torch.from_numpy(index)]
     return moved.reshape(len(member.index), -1)
+
+
+def row_by_row(measure: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """Return a measure that looks at some rows at a time: a wide layer would else be held once more, in float64.
+
+    Args:
+        measure: (n, m) weights -> (n,), each row for itself.
+    """
+
+    def measured(weights: Tensor) -> Tensor:
+        at_once = max(1, NUMBERS_AT_ONCE // max(1, weights.shape[1]))
+        return torch.cat([measure(weights[start : start + at_once]) for start in range(0, len(weights), at_once)])
+
+    return measured
 
 
 def over_makers(groups: Sequence[Group], material: Material, measure: Callable[[Tensor], Tensor]) -> tuple[Scores, ...]:

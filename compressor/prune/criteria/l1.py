@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import torch
 
 from compressor.prune.coupling import Group
-from compressor.prune.criteria.contract import Material, Scores, over_makers
+from compressor.prune.criteria.contract import Material, Scores, over_makers, row_by_row
 
 
 def score(groups: Sequence[Group], material: Material) -> tuple[Scores, ...]:
     """Return the relative L1 norm of each unit's filters."""
-    return over_makers(groups, material, lambda weights: weights.abs().sum(dim=1, dtype=torch.float64))
+    return over_makers(groups, material, row_by_row(lambda weights: weights.abs().sum(dim=1, dtype=torch.float64)))

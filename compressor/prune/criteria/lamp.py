@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from compressor.prune.coupling import Group
-from compressor.prune.criteria.contract import Material, Scores, over_makers
+from compressor.prune.criteria.contract import Material, Scores, over_makers, row_by_row
 
 
 def score(groups: Sequence[Group], material: Material) -> tuple[Scores, ...]:
     """Return each unit's share of the squared norms that are not smaller than its own, in [0, 1]."""
-    return tuple(_share(values) for values in over_makers(groups, material, _squares))
+    return tuple(_share(values) for values in over_makers(groups, material, row_by_row(_squares)))
 
 
 def _squares(weights: Tensor) -> Tensor:
