@@ -45,8 +45,10 @@ def test_a_known_network_goes_all_the_way(name: str, tmp_path: Path) -> None:
     assert row.bit_equal
     assert row.parity == "passed"
     assert row.bytes_onnx is not None
-    # Four bytes a parameter, and a graph without the source paths of the machine that wrote it.
-    assert 4 * row.after.params <= row.bytes_onnx <= 4 * row.after.params + 2_000_000
+    # Four bytes a parameter, and a graph without the source paths of the machine that wrote it. A batch norm that was
+    # folded into its convolution leaves one bias where there were a scale and a shift: one number less for each filter.
+    stored = 4 * (row.after.params - row.after.filters)
+    assert stored <= row.bytes_onnx <= 4 * row.after.params + 2_000_000
 
 
 @pytest.mark.slow
