@@ -32,13 +32,17 @@ from cli.commands import (
 )
 from cli.options import option_name, option_names
 from cli.settings import settings_for
-from compressor.errors import CompressorError, Rejected, Undecided
+from compressor.errors import CompressorError, OptionError, Rejected, Undecided
+from compressor.launch import num_processes
 from compressor.records import tool_version
 
 FAULT, USAGE, REJECTED, UNDECIDED, INTERRUPTED, TERMINATED = 1, 2, 3, 4, 130, 143
 ISSUES = "please report it with the command and the traceback that --debug shows"
 AGAIN = "run the same command again: it goes on where it stopped"
 WHOLE = "install compress with all its dependencies: pip install . in a checkout; only gate and report do without"
+
+SHAREABLE = frozenset({"certify"})
+"""Commands that several processes may share."""
 
 COMMANDS: dict[str, Callable[..., int | None]] = {
     "inspect": inspect.run,
@@ -65,7 +69,16 @@ class ConfiguredCommand(TyperCommand):
     """A command whose defaults come from compress.toml and its like."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Fill the defaults from files before the flags are read."""
+        """Fill the defaults from files before the flags are read.
+
+        Raises:
+            OptionError: torchrun started several processes of a command that does not share its work.
+        """
+        if num_processes() > 1 and self.name not in SHAREABLE:
+            raise OptionError(
+                f"torchrun started {num_processes()} processes of compress {self.name}, which runs in one",
+                advice=f"run it without torchrun; under it run: {', '.join(sorted(SHAREABLE))}",
+            )
         chosen = next((args[i + 1] for i, arg in enumerate(args[:-1]) if arg == "--config"), None)
         chosen = next((arg.removeprefix("--config=") for arg in args if arg.startswith("--config=")), chosen)
         settings = settings_for(str(self.name), option_names(COMMANDS), Path(chosen) if chosen else None)

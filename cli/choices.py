@@ -20,6 +20,7 @@ from compressor.gate.units import SIZE_UNITS
 from compressor.load import read_labels
 from compressor.prune import Plan
 from compressor.records import parse
+from compressor.runtime.crew import ALONE, Crew
 from compressor.runtime.device import resolve_device
 from compressor.task import Cut, Place, Proof, Task, Timing
 from compressor.types import Scope
@@ -169,11 +170,12 @@ def _is_corrupted(params: Params) -> bool:
     return bool(params["corruptions"]) or folder is not None
 
 
-def place_of(params: Params) -> Place:
+def place_of(params: Params, crew: Crew = ALONE) -> Place:
     """Return where and how this run computes."""
     return Place(
         device=resolve_device(params["device"]),
         batch_size=params.get("batch_size") or 256,
+        crew=crew,
         work_dir=params["work_dir"] if params["resume"] else None,
     )
 

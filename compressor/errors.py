@@ -89,3 +89,14 @@ class Rejected(CompressorError):
 
 class Undecided(CompressorError):
     """The time limit was reached, or evidence is missing. Blocks like a rejection."""
+
+
+OUT_OF_MEMORY = ("out of memory", "not enough memory", "allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
+"""What torch says when memory runs out, on either device."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Say whether an error means that memory ran out."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(words in str(error) for words in OUT_OF_MEMORY)
+    )

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from compressor.data.images import ImageSet
-from compressor.errors import CertifyError
+from compressor.errors import CertifyError, is_out_of_memory
 from compressor.progress import SILENT, Progress
 
 LARGEST_CHUNK = 32
@@ -185,9 +185,9 @@ def _forward(model: nn.Module, chunk: Tensor) -> Tensor:
     size = "x".join(str(extent) for extent in chunk.shape[1:])
     try:
         logits = model(chunk)
-    except torch.OutOfMemoryError:
-        raise
     except RuntimeError as error:
+        if is_out_of_memory(error):
+            raise
         raise CertifyError(
             f"the model cannot take images of {size} (channels, height, width): {str(error).splitlines()[0]}",
             advice="check --input-size and --arch against what the model was trained on",

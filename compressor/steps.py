@@ -182,6 +182,7 @@ def prove(
         device=place.device,
         batch_size=place.batch_size,
         state=place.state("certify"),
+        crew=place.crew,
         params=cost.params,
         macs=cost.macs,
         title=title,

@@ -9,6 +9,7 @@ from compressor.attacks.threat import Threat
 from compressor.certify.demand import Demands
 from compressor.finetune import Recipe
 from compressor.prune import Plan
+from compressor.runtime.crew import ALONE, Crew
 from compressor.types import Scope, Structure
 
 
@@ -82,6 +83,8 @@ class Place:
 
     device: str = "cpu"
     batch_size: int = 256
+    crew: Crew = ALONE
+    """The processes that share this run."""
     work_dir: Path | None = None
     """State for resuming; None keeps none."""
 

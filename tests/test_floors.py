@@ -9,6 +9,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 FLOORS = {
     "compressor.errors": 10,
+    "compressor.launch": 10,
     "compressor.types": 10,
     "compressor.progress": 11,
     "compressor.files": 11,

@@ -47,10 +47,12 @@ def run(
     from compressor import steps
     from compressor.estimate import estimate_certify
     from compressor.records import dump
+    from compressor.runtime.crew import joined
     from compressor.subject import open_subject
 
-    screen = Screen(quiet=quiet, time_limit=time_limit)
-    proof, place = choices.proof_of(context.params), choices.place_of(context.params)
+    crew = context.with_resource(joined())
+    screen = Screen(quiet=quiet or not crew.is_first, time_limit=time_limit)
+    proof, place = choices.proof_of(context.params), choices.place_of(context.params, crew)
     path = outputs.destination(output, "certificate.json", (".json",))
     subject = open_subject(model, **choices.source_of(context.params))
     twin, images = steps.fit(
@@ -66,6 +68,8 @@ def run(
     certificate, outcomes = steps.prove(
         twin, images, proof=proof, artefact=subject.onnx, baseline=dense, seed=seed, place=place, progress=screen
     )
+    if not crew.is_first:
+        return 0
     outputs.write_output(path, dump(certificate), force=force)
     outputs.write_output(path.with_name("outcomes.npz"), outcomes.to_bytes(), force=force)
     show(dump(certificate).decode() if json else texts.certificate_text(certificate, path))

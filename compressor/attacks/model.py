@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from compressor.attacks.chunks import Chunks
 from compressor.attacks.losses import Loss
-from compressor.errors import CertifyError
+from compressor.errors import CertifyError, is_out_of_memory
 from compressor.evaluate import chunk_size
 
 MOST_SLOTS = 16
@@ -124,6 +124,19 @@ class AttackedModel:
         logits, losses, gradients = self.chunks.run(compute, images.to(self.device), _seeds(images, seeds), *given)
         return logits, losses, gradients
 
+    def relieve(self) -> bool:
+        """Make less memory suffice, after it ran out; say whether that was possible.
+
+        On a GPU fewer images are computed at once from now on. On the CPU the chunk is part of what a number means, and
+        one chunk is small.
+        """
+        if self.device.type != "cuda":
+            return False
+        torch.cuda.empty_cache()
+        is_possible = self.chunks.size > 1
+        self.chunks.size = max(self.chunks.size // 2, 1)
+        return is_possible
+
     def _forward(self, chunk: Tensor) -> tuple[Tensor]:
         with torch.no_grad(), self._exact():
             return (self._answer(chunk),)
@@ -143,9 +156,9 @@ class AttackedModel:
         size = "x".join(str(extent) for extent in chunk.shape[1:])
         try:
             logits = self.classifier(chunk)
-        except torch.OutOfMemoryError:
-            raise
         except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise
             raise CertifyError(
                 f"the model cannot take images of {size} (channels, height, width): {str(error).splitlines()[0]}",
                 advice="check --input-size and --arch against what the model was trained on",

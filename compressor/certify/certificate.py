@@ -248,6 +248,7 @@ class Run:
     versions: dict[str, str]
     processes: int
     batch_size: int
+    """Images in flight at the end: halved each time that memory ran out."""
     threads: int
 
 

@@ -28,6 +28,7 @@ from compressor.certify.corrupting import corruption_outcome, open_pictures
 from compressor.certify.corruption_outcome import CorruptionOutcome
 from compressor.certify.demand import Demands
 from compressor.certify.fights import Fight
+from compressor.certify.fleet import Fleet
 from compressor.certify.intervals import IntervalMethod, Intervals
 from compressor.certify.numbers import Numbers, ThreatNumbers
 from compressor.certify.outcomes import Outcomes, recompute
@@ -39,6 +40,7 @@ from compressor.errors import CertifyError, OptionError
 from compressor.load.checkpoint import Checkpoint
 from compressor.progress import SILENT, Progress
 from compressor.records import now, tool_version
+from compressor.runtime.crew import ALONE, Crew
 from compressor.runtime.machine import host, versions
 from compressor.types import Role
 
@@ -63,6 +65,7 @@ def certify(
     device: str = "cpu",
     batch_size: int = 256,
     state: Path | None = None,
+    crew: Crew = ALONE,
     params: int,
     macs: int,
     title: str = "slim",
@@ -72,9 +75,9 @@ def certify(
 
     Claim: the share of `images` that model and file answer right, and go on answering right under every attack of the
     battery within each threat. That bounds robust accuracy from above; the interval covers the sampling of images.
-    `result` has the same bytes for any batch size, number of threads, and interruption (on one CPU type and library
-    set). The dense model goes through the same attacks on the same images with the same seeds; its adversarial images
-    are then the first attack on the slim one, so that the slim one faces one attack more, never one less.
+    `result` has the same bytes for any batch size, number of threads and processes, and interruption (on one CPU type
+    and library set). The dense model goes through the same attacks on the same images with the same seeds; its
+    adversarial images are then the first attack on the slim one, which so faces one attack more, never one less.
 
     Args:
         model: the slim checkpoint; gradients come from it.
@@ -96,6 +99,7 @@ def certify(
         device: where torch computes.
         batch_size: images in flight; state is saved after each flight.
         state: folder for state; None keeps none.
+        crew: the processes that share the work, each with the same arguments but for the device; changes no result.
         params: parameters of the model.
         macs: multiply-adds of one image.
         title: what to call the model while its progress is told; changes no result.
@@ -121,7 +125,8 @@ def certify(
         pictures = open_pictures(corruptions_from, model=model, num_images=len(images), seed=seed)
     num_threads = torch.get_num_threads()
     images = images if demands is None else in_random_order(images, seed)
-    work = work_on(images, seed=seed, device=device, batch_size=batch_size, state=state, progress=progress)
+    fleet = Fleet(batch_size, crew=crew, progress=progress)
+    work = work_on(images, seed=seed, device=device, fleet=fleet, state=state, progress=progress)
     slim = party(title, model, artefact, device=device, threads=num_threads)
     dense = None if baseline is None else party("dense", baseline, None, device=device, threads=num_threads)
     with ExitStack() as stack:
@@ -183,8 +188,8 @@ def certify(
             seconds=time.monotonic() - begun,
             host=host(),
             versions=versions(),
-            processes=1,
-            batch_size=batch_size,
+            processes=crew.size,
+            batch_size=fleet.in_flight,
             threads=num_threads,
         ),
         result_sha256=digest_of_result(result),

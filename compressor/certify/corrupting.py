@@ -5,6 +5,7 @@ Saved after each flight: one corruption at one severity, or one worst case, of s
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor
 from compressor.archive import Arrays
 from compressor.attacks.model import num_slots
 from compressor.certify.corruption_outcome import Asked, CorruptionOutcome, Right
+from compressor.certify.fleet import Rows
 from compressor.certify.work import Party, Work
 from compressor.corruptions.published import NUM_CLASSES, SHAPE, PublishedSet, open_published
 from compressor.corruptions.spatial import WorstCase, worst_cases
@@ -136,15 +138,21 @@ def _answer_all(work: Work, exam: Exam, slim: Party, dense: Party | None) -> tup
         right[:, rows, column], done[rows, column] = arrays["right"], True
         step.advance(len(rows))
 
+    def compute(column: int, rows: Rows) -> Arrays:
+        images, seeds, labels = exam.read(exam.plan.each[column], rows), exam.seeds[rows], exam.labels[rows]
+        found = np.stack([each.twins.answer(images, seeds).right(labels) for each in parties])
+        return {"rows": rows, "column": np.array(column), "right": found}
+
+    def relieve() -> bool:
+        relieved = [each.twins.model.relieve() for each in parties]
+        return any(relieved)
+
     with work.progress.stage("answer corrupted images", total=num * num_asked, unit="image") as step:
-        for arrays in store.flights():
+        for arrays in work.fleet.landed(store):
             land(arrays, step)
-        for column, planned in enumerate(exam.plan.each):
-            for rows in _flights(~done[:, column], work.batch_size):
-                images, seeds, labels = exam.read(planned, rows), exam.seeds[rows], exam.labels[rows]
-                found = np.stack([each.twins.answer(images, seeds).right(labels) for each in parties])
-                arrays = {"rows": rows, "column": np.array(column), "right": found}
-                store.save(f"{column:03d}-{int(rows[0]):08d}", arrays)
+        for column in range(num_asked):
+            todo = np.flatnonzero(~done[:, column])
+            for arrays in work.fleet.fly(store, f"{column:03d}-", todo, partial(compute, column), relieve):
                 land(arrays, step)
     return right[0], None if dense is None else right[1]
 
@@ -169,28 +177,23 @@ def _endure(work: Work, party: Party, is_right: Right, cases: tuple[WorstCase, .
 
     total = int(is_right.sum()) * len(cases)
     with work.progress.stage(f"cover, shift and turn ({party.title})", total=total, unit="image") as step:
-        for arrays in store.flights():
+        for arrays in work.fleet.landed(store):
             land(arrays, step)
-        for column, case in enumerate(cases):
-            for rows in _flights(~done[:, column], work.batch_size):
-                found = _endures(work, party, case, rows)
-                arrays = {"rows": rows, "column": np.array(column), "right": found}
-                store.save(f"{column:03d}-{int(rows[0]):08d}", arrays)
+        for column in range(len(cases)):
+            todo = np.flatnonzero(~done[:, column])
+            compute = partial(_endures, work, party, cases, column)
+            for arrays in work.fleet.fly(store, f"{column:03d}-", todo, compute, party.twins.model.relieve):
                 land(arrays, step)
     return right
 
 
-def _endures(work: Work, party: Party, case: WorstCase, rows: NDArray[np.int64]) -> Right:
-    """Return (n,) which images are right everywhere on the grid; one that fell is not asked again."""
-    images, stands = work.images.read(rows.tolist()), np.arange(len(rows))
+def _endures(work: Work, party: Party, cases: tuple[WorstCase, ...], column: int, rows: Rows) -> Arrays:
+    """Find out which images are right everywhere on a case's grid; one that fell is not asked again."""
+    case, images, stands = cases[column], work.images.read(rows.tolist()), np.arange(len(rows))
     for position in case.positions:
         if not len(stands):
             break
         reply = party.twins.answer(case.at(images[stands], position), work.seeds[rows[stands]])
         stands = stands[reply.right(work.images.labels[rows[stands]])]
-    return np.isin(np.arange(len(rows)), stands)
-
-
-def _flights(todo: Right, size: int) -> list[NDArray[np.int64]]:
-    rows = np.flatnonzero(todo)
-    return [rows[start : start + size] for start in range(0, len(rows), size)]
+    right = np.isin(np.arange(len(rows)), stands)
+    return {"rows": rows, "column": np.array(column), "right": right}

@@ -5,6 +5,7 @@ curve lies above what a battery would leave; nothing is claimed from it.
 """
 
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from compressor.attacks.fmn import nearest_wrong
 from compressor.attacks.table import settings_of
 from compressor.attacks.threat import Threat
 from compressor.certify.battery import Assault
+from compressor.certify.fleet import Rows
 from compressor.certify.siege import Ground, Siege
 from compressor.certify.work import Party, Work
 from compressor.files import sha256_of_bytes
@@ -104,19 +106,16 @@ def _search(work: Work, party: Party, ground: Ground, norm: Norm) -> tuple[NDArr
 
     total = int(ground.is_right.sum())
     with work.progress.stage(f"search the nearest wrong images in {norm}", total=total, unit="image") as step:
-        for arrays in store.flights():
+        for arrays in work.fleet.landed(store):
             if not is_done[arrays["rows"].astype(np.int64)].any():
                 land(arrays, step)
-        todo = np.flatnonzero(~is_done)
-        for start in range(0, len(todo), work.batch_size):
-            rows = todo[start : start + work.batch_size]
-            arrays = _fly(party, ground, rows, norm)
-            store.save(f"{int(rows[0]):08d}", arrays)
+        compute = partial(_fly, party, ground, norm)
+        for arrays in work.fleet.fly(store, "", np.flatnonzero(~is_done), compute, party.twins.model.relieve):
             land(arrays, step)
     return distances, passes
 
 
-def _fly(party: Party, ground: Ground, rows: NDArray[np.int64], norm: Norm) -> Arrays:
+def _fly(party: Party, ground: Ground, norm: Norm, rows: Rows) -> Arrays:
     """Search for some images, and judge what comes back on both twins."""
     model, labels, seeds = party.twins.model, ground.images.labels[rows], ground.seeds[rows]
     before = model.num_forward, model.num_backward

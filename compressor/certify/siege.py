@@ -1,7 +1,8 @@
 """A model under all attacks of a battery at one threat: each attack gets only the images that still stand."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from compressor.attacks.ball import Ball
 from compressor.attacks.table import MINIMUM_NORM, run_attack
 from compressor.attacks.threat import Threat
 from compressor.certify.battery import TRANSFER, Assault
+from compressor.certify.fleet import Fleet, Rows
 from compressor.certify.gallery import Exhibit, Gallery
 from compressor.certify.state import Store
 from compressor.certify.twins import Twins
@@ -100,7 +102,7 @@ class Siege:
         store: Store,
         step: Step,
         *,
-        batch_size: int,
+        fleet: Fleet,
         transferred: "Siege | None" = None,
     ) -> None:
         """Run the battery, from where the store says it stopped.
@@ -109,16 +111,16 @@ class Siege:
             twins: the model, and the file that ships.
             store: state; saved after each flight.
             step: advanced by attacks times images, after saving.
-            batch_size: images per flight; changes no result.
+            fleet: who computes how many images at once; changes no result.
             transferred: the siege of the model whose adversarial images the attack `transfer` replays.
         """
-        for arrays in store.flights():
+        for arrays in fleet.landed(store):
             if self._follows(arrays):
                 self._land(arrays, step)
-        for number, attack in enumerate(self.attacks):
-            for rows in self._flights(number, batch_size):
-                arrays = self._fly(twins, number, attack, rows, transferred)
-                store.save(f"{number:02d}-{int(rows[0]):08d}", arrays)
+        for number in range(len(self.attacks)):
+            todo = np.flatnonzero(self.stands & (self._num_done <= number))
+            compute = partial(self._fly, twins, transferred, number)
+            for arrays in fleet.fly(store, f"{number:02d}-", todo, compute, twins.model.relieve):
                 self._land(arrays, step)
 
     def candidate(self, index: int, clean: Tensor) -> Tensor:
@@ -126,21 +128,14 @@ class Siege:
         exhibit = self.gallery.exhibits.get(index)
         return clean if exhibit is None else torch.from_numpy(exhibit.image).to(clean)
 
-    def _flights(self, number: int, batch_size: int) -> Iterator[NDArray[np.int64]]:
-        todo = np.flatnonzero(self.stands & (self._num_done <= number))
-        for start in range(0, len(todo), batch_size):
-            yield todo[start : start + batch_size]
-
     def _follows(self, arrays: Arrays) -> bool:
         """Say whether a saved flight is the next one for its images (not so when an earlier file was damaged)."""
         rows = arrays["rows"].astype(np.int64)
         return bool((self.stands[rows] & (self._num_done[rows] == int(arrays["attack"]))).all())
 
-    def _fly(
-        self, twins: Twins, number: int, attack: Assault, rows: NDArray[np.int64], transferred: "Siege | None"
-    ) -> Arrays:
+    def _fly(self, twins: Twins, transferred: "Siege | None", number: int, rows: Rows) -> Arrays:
         """Attack some images and judge what comes back on both twins."""
-        model, seeds = twins.model, self.ground.seeds[rows]
+        attack, model, seeds = self.attacks[number], twins.model, self.ground.seeds[rows]
         labels = self.ground.images.labels[rows]
         before = model.num_forward, model.num_backward
         clean = self.ground.images.read(rows.tolist()).to(model.device)

@@ -12,6 +12,7 @@ from compressor.archive import Arrays
 from compressor.attacks.model import num_slots
 from compressor.attacks.threat import Threat
 from compressor.certify.battery import Assault
+from compressor.certify.fleet import Fleet, Rows
 from compressor.certify.siege import Ground, Siege
 from compressor.certify.state import Store
 from compressor.certify.twins import Reply, Twins
@@ -33,8 +34,8 @@ class Work:
     data_sha256: str
     seed: int
     device: str
-    batch_size: int
-    """Images per flight."""
+    fleet: Fleet
+    """Who computes, and how many images at once."""
     state: Path | None
     progress: Progress
 
@@ -91,9 +92,7 @@ def seeds_of(images: ImageSet, seed: int) -> NDArray[np.int64]:
     return np.array(seeds, dtype=np.int64)
 
 
-def work_on(
-    images: ImageSet, *, seed: int, device: str, batch_size: int, state: Path | None, progress: Progress
-) -> Work:
+def work_on(images: ImageSet, *, seed: int, device: str, fleet: Fleet, state: Path | None, progress: Progress) -> Work:
     """Gather the images in memory where they fit, and give each its seed."""
     return Work(
         images=images.in_memory(progress=progress),
@@ -101,7 +100,7 @@ def work_on(
         data_sha256=digest_of_images(images),
         seed=seed,
         device=device,
-        batch_size=batch_size,
+        fleet=fleet,
         state=state,
         progress=progress,
     )
@@ -123,21 +122,20 @@ def answer_clean(work: Work, party: Party) -> Reply:
         twin[rows], shipped[rows], done[rows] = arrays["twin"], arrays["shipped"], True
         step.advance(len(rows))
 
+    def compute(rows: Rows) -> Arrays:
+        reply = party.twins.answer(work.images.read(rows.tolist()), work.seeds[rows])
+        if not reply.is_finite.all():
+            raise CertifyError(
+                f"the {party.title} model answers NaN or infinity for image "
+                f"{work.images.names[int(rows[~reply.is_finite][0])]}",
+                advice="its weights are damaged or its training diverged: check the checkpoint",
+            )
+        return {"rows": rows, "twin": reply.twin, "shipped": reply.shipped}
+
     with work.progress.stage(f"answer clean images ({party.title})", total=num, unit="image") as step:
-        for arrays in store.flights():
+        for arrays in work.fleet.landed(store):
             land(arrays, step)
-        todo = np.flatnonzero(~done)
-        for start in range(0, len(todo), work.batch_size):
-            rows = todo[start : start + work.batch_size]
-            reply = party.twins.answer(work.images.read(rows.tolist()), work.seeds[rows])
-            if not reply.is_finite.all():
-                raise CertifyError(
-                    f"the {party.title} model answers NaN or infinity for image "
-                    f"{work.images.names[int(rows[~reply.is_finite][0])]}",
-                    advice="its weights are damaged or its training diverged: check the checkpoint",
-                )
-            arrays = {"rows": rows, "twin": reply.twin, "shipped": reply.shipped}
-            store.save(f"{int(rows[0]):08d}", arrays)
+        for arrays in work.fleet.fly(store, "", np.flatnonzero(~done), compute, party.twins.model.relieve):
             land(arrays, step)
     return Reply(twin=twin, shipped=shipped)
 
@@ -181,5 +179,5 @@ def lay_siege(
     )
     title = f"attack {threat} ({' '.join([party.title, why]).strip()})"
     with work.progress.stage(title, total=len(siege), unit="attack x image") as step:
-        siege.run(party.twins, store, step, batch_size=work.batch_size, transferred=transferred)
+        siege.run(party.twins, store, step, fleet=work.fleet, transferred=transferred)
     return siege

@@ -9,6 +9,7 @@ from compressor.certify.battery import read_battery
 from compressor.certify.campaign import fight_all, fight_until_certain, in_random_order
 from compressor.certify.certificate import Certificate
 from compressor.certify.demand import Demand, Demands
+from compressor.certify.fleet import Fleet
 from compressor.certify.outcomes import contradictions, read_outcomes
 from compressor.certify.work import party, work_on
 from compressor.errors import OptionError
@@ -30,7 +31,7 @@ def scene():
 def test_in_parts_or_at_once(scene):
     """Images attacked 50 at a time end as they do when attacked together: breaks, passes and kept images."""
     slim, dense, images = scene
-    work = work_on(in_random_order(images, 3), seed=3, device="cpu", batch_size=64, state=None, progress=SILENT)
+    work = work_on(in_random_order(images, 3), seed=3, device="cpu", fleet=Fleet(64), state=None, progress=SILENT)
     parties = [
         party(name, checkpoint_of(model, images.shape), None, device="cpu", threads=1)
         for name, model in (("slim", slim), ("dense", dense))

@@ -16,6 +16,7 @@ from compressor.certify import corrupting
 from compressor.certify.certificate import Certificate
 from compressor.certify.corrupting import corruption_outcome
 from compressor.certify.demand import Demand, Demands
+from compressor.certify.fleet import Fleet
 from compressor.certify.intervals import IntervalMethod, Intervals
 from compressor.certify.outcomes import contradictions, read_outcomes, recompute
 from compressor.certify.statistics import mean_interval
@@ -294,7 +295,7 @@ def test_published_pictures_are_answered_as_they_are():
     checkpoint = checkpoint_of(model, shape, 10)
     pictures = _Pictures()
     images = images_of(torch.rand(4, *shape), torch.tensor([0, 1, 2, 3]))
-    work = work_on(images, seed=0, device="cpu", batch_size=3, state=None, progress=SILENT)
+    work = work_on(images, seed=0, device="cpu", fleet=Fleet(3), state=None, progress=SILENT)
     with Twins(checkpoint, None) as twins:
         party = Party(title="slim", twins=twins, identity={"model": "x"})
         found = corruption_outcome(work, (party, np.zeros(4, dtype=np.bool_)), None, pictures=pictures)

@@ -115,3 +115,18 @@ def test_quiet_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
     with screen.stage("work") as step:
         step.advance()
     assert capsys.readouterr().err == ""
+
+
+def test_torchrun_is_refused_where_work_is_not_shared(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two processes that would both do all of it, and write the same files, do nothing; one process is no torchrun."""
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert app.run(["prune", "model.pt", "--ratio", "0.5"]) == 2
+    assert capsys.readouterr().err == (
+        "error: torchrun started 2 processes of compress prune, which runs in one\n"
+        "  try: run it without torchrun; under it run: certify\n"
+    )
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    assert app.run(["config", "--quiet"]) == 0
