@@ -116,6 +116,7 @@ def certificate_text(certificate: Certificate, path: Path) -> str:
         low, high = threat.interval
         name = f"robust at {threat.norm}:{threat.epsilon}"
         lines.append(f"{name:<24} {threat.robust_accuracy:6.1%}  [{low:.1%}, {high:.1%}]  battery {threat.battery}")
+        lines += [] if threat.audit is None else [f"  audit: {threat.audit_words()}"]
         lines += [f"  flag {flag.id}: {flag.measured}; {flag.advice}" for flag in threat.flags]
     if not result.threats:
         lines += [f"accuracy at {point.norm}:{point.epsilon:<12} {point.accuracy:6.1%}" for point in result.curve]

@@ -155,6 +155,17 @@ class ThreatResult:
         """The norm and the exact epsilon."""
         return parse_threat(f"{self.norm}:{self.epsilon}")
 
+    def audit_words(self) -> str:
+        """Return what the audit found, as the measured gap between this battery and `full`; there must be one."""
+        audit = self.audit
+        assert audit is not None
+        share, (low, high) = audit.num_broken / audit.num_audited, audit.interval
+        gap = 100 * share * self.robust_accuracy
+        return (
+            f"the battery full broke {audit.num_broken} of {audit.num_audited} random survivors, {share:.1%} "
+            f"[{low:.1%}, {high:.1%}], a measured gap of about {gap:.1f} points of robust accuracy"
+        )
+
 
 @strict
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,6 +54,7 @@ def _robust(artefact: Artefact, numbers: Numbers, threats: Sequence[ThreatResult
             "The battery holds the four components of AutoAttack standard at its settings (APGD-CE 100, APGD-T 9 x "
             "100, FAB-T 9 x 100, Square 5,000), in code of this tool, not the reference's, and behind cheaper attacks."
         )
+    sentences += [f"Audit at {each.threat}: {each.audit_words()}." for each in threats if each.audit is not None]
     flags = ", ".join(dict.fromkeys(flag.id for each in threats for flag in each.flags))
     if flags:
         sentences.append(f"Flags were raised ({flags}): the attacks may have been fooled, and the figures be too high.")

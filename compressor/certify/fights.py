@@ -76,7 +76,11 @@ def inspected(
 ) -> list[Fight]:
     """Return the fights with their flags, and audited where that was asked for."""
     party, reply = slim
+    model = party.twins.model
+    before = model.num_forward, model.num_backward
     shared = _flags_of_model(party, ground_of(work, reply), reply)
+    fights[0].slim.num_forward += model.num_forward - before[0]
+    fights[0].slim.num_backward += model.num_backward - before[1]
     found = []
     for fight in fights:
         flags = (*shared, *_flags_of_threat(party, fight.slim))
@@ -135,6 +139,7 @@ def _flags_of_threat(slim: Party, siege: Siege) -> tuple[Flag, ...]:
         return ()
     return (
         *preflight.check_noise(siege, slim.twins, probes),
+        *preflight.check_steps(siege, slim.twins, probes),
         *preflight.check_black_box(siege),
         *preflight.check_transfer(siege, slim.twins),
     )

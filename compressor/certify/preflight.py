@@ -31,6 +31,9 @@ RANDOM_TOLERANCE = 1e-4
 """Largest difference of repeated logits, relative to the largest logit."""
 
 NUM_REPEATS = 5
+FLAT = 1e-6
+"""Of the loss: a gradient by which changing every pixel over its whole range moves it by less says nothing."""
+
 MAX_FLAT_MARGIN = 0.01
 """Share of images that may have no gradient of the margin at all."""
 
@@ -44,9 +47,13 @@ accuracy may rise with epsilon."""
 MIN_IMAGES = 2
 """One image is not a sign."""
 
+MAX_SHARE_WEAKER = 0.05
+"""Share of the images looked at by which an attack of twice the steps may be the weaker one."""
+
 MIN_BY_NOISE = 5
 """Images next to a wrong answer fall to anything; only more than these say something about the attacks."""
 
+NUM_STEPS = 10
 UNBOUNDED = Threat(norm=Norm.LINF, epsilon=Fraction(1))
 STRONGER = "use a stronger battery (--battery full), or an attack made for this architecture"
 
@@ -80,7 +87,7 @@ def check_answers(reply: Reply, repeats: Sequence[Reply]) -> Iterator[Flag]:
 
 
 def check_gradients(model: AttackedModel, images: Tensor, labels: Tensor, seeds: Tensor) -> Iterator[Flag]:
-    """Yield a flag where input gradients are exactly zero, so that attacks do not know where to go."""
+    """Yield a flag where input gradients are zero or next to it, so that attacks do not know where to go."""
     flat = {
         name: _flat_share(model, images, labels, seeds, loss)
         for name, loss in (("margin", margin), ("cross-entropy", cross_entropy))
@@ -95,8 +102,8 @@ def check_gradients(model: AttackedModel, images: Tensor, labels: Tensor, seeds:
 
 
 def _flat_share(model: AttackedModel, images: Tensor, labels: Tensor, seeds: Tensor, loss: Loss) -> float:
-    _, _, gradient = model.loss_and_gradient(images, loss, labels, seeds=seeds)
-    return float((gradient.flatten(1).abs().amax(1) == 0).float().mean())
+    _, losses, gradient = model.loss_and_gradient(images, loss, labels, seeds=seeds)
+    return float((gradient.flatten(1).abs().sum(1) <= FLAT * losses.abs()).float().mean())
 
 
 def check_unbounded(model: AttackedModel, images: Tensor, labels: Tensor, seeds: Tensor) -> Iterator[Flag]:
@@ -151,6 +158,39 @@ def check_noise(siege: Siege, twins: Twins, probes: NDArray[np.int64]) -> Iterat
             id="noise",
             measured=f"random noise breaks {by_noise} of {len(probes)} images, attacks with gradients {by_search}",
             advice=STRONGER,
+        )
+
+
+def check_steps(siege: Siege, twins: Twins, probes: NDArray[np.int64]) -> Iterator[Flag]:
+    """Yield a flag where the same attack breaks fewer images with twice the steps: then steps lead nowhere.
+
+    Its steps grow shorter towards its end, so that the longer attack does not begin with the shorter one.
+
+    Args:
+        siege: finished.
+        twins: the model.
+        probes: indices of some images that are answered right.
+    """
+    ground, model = siege.ground, twins.model
+    before = model.num_forward, model.num_backward
+    images = ground.images.read(probes.tolist()).to(model.device)
+    labels = torch.from_numpy(ground.images.labels[probes]).to(model.device)
+    seeds = torch.from_numpy(ground.seeds[probes]).to(model.device)
+    stands = []
+    for num_steps in (NUM_STEPS, 2 * NUM_STEPS):
+        found = margin_cascade(
+            model, images, labels, threat=siege.threat, seeds=seeds, num_steps=num_steps, num_targets=1
+        )
+        stands.append(int((model.logits(found, seeds).argmax(1) == labels).sum()))
+    siege.num_forward += model.num_forward - before[0]
+    siege.num_backward += model.num_backward - before[1]
+    few, many = stands
+    if many - few >= max(MIN_IMAGES, MAX_SHARE_WEAKER * len(probes)):
+        yield Flag(
+            id="steps",
+            measured=f"{few} of {len(probes)} images stand after an attack of {NUM_STEPS} steps, and {many} after one "
+            "of twice as many",
+            advice=f"the gradients lead astray: {STRONGER}",
         )
 
 

@@ -139,7 +139,8 @@ def attacks(result: Result) -> Table | None:
     )
     if not rows:
         return None
-    note = "Each attack tries the images that are still right when it begins."
+    audits = [f"Audit at {each.threat}: {each.audit_words()}." for each in result.threats if each.audit is not None]
+    note = " ".join(["Each attack tries the images that are still right when it begins.", *audits])
     return Table(title="What each attack broke", heads=("attack", "still right", "broken"), rows=rows, note=note)
 
 

@@ -95,6 +95,7 @@ def test_an_audit_looks_at_survivors(scene, monkeypatch):
         assert each.audit.num_audited == min(25, (outcome.slim == STANDING).sum())
         assert 0 <= each.audit.num_broken < each.audit.num_audited
         assert each.audit.interval[0] <= each.audit.num_broken / each.audit.num_audited <= each.audit.interval[1]
+        assert f"broke {each.audit.num_broken} of {each.audit.num_audited} random survivors" in certificate.result.claim
 
 
 @pytest.mark.parametrize("options", [{"batch_size": 3}, {"batch_size": 17}, {"batch_size": 1000}])

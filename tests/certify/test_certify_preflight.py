@@ -186,6 +186,43 @@ def test_accuracy_that_rises_with_epsilon_is_flagged(monkeypatch):
     assert "monotone" not in {flag.id for flag in certificate.result.threats[1].flags}
 
 
+def test_an_attack_that_more_steps_make_weaker_is_flagged(monkeypatch):
+    """Steps that lead nowhere: with ten of them it breaks what it broke, with twenty nothing."""
+    from compressor.certify import preflight
+
+    model, attack = bent(), preflight.margin_cascade
+
+    def tires(attacked, images, labels, **options):
+        return images if options.get("num_steps", 0) > 10 else attack(attacked, images, labels, **options)
+
+    monkeypatch.setattr(preflight, "margin_cascade", tires)
+    certificate, _ = run(model, answered_by(model), threats=[parse_threat("linf:12/255")])
+    (flag,) = [flag for flag in certificate.result.threats[0].flags if flag.id == "steps"]
+    few, looked_at, _, many = (int(word) for word in flag.measured.split() if word.isdigit())
+    assert few < many == looked_at
+
+
+def test_gradients_next_to_zero_are_flagged():
+    """Not exactly zero, but so small that they say nothing about where the margin falls."""
+
+    class Numb(nn.Module):
+        """Answers as the inner one does, with a millionth of a millionth of its slope."""
+
+        def __init__(self, inner):
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, images):
+            logits = self.inner(images)
+            return logits.detach() + 1e-12 * (logits - logits.detach())
+
+    model = bent()
+    sound, _ = run(model, answered_by(model), threats=[SMALL])
+    numb, _ = run(Numb(model), answered_by(model), threats=[SMALL])
+    assert flags(sound) == set()
+    assert "gradients" in flags(numb)
+
+
 def test_noise_as_strong_as_attacks_is_flagged():
     """A model that falls to noise but not to gradients."""
 
