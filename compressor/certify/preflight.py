@@ -53,7 +53,7 @@ MAX_SHARE_WEAKER = 0.05
 MIN_BY_NOISE = 5
 """Images next to a wrong answer fall to anything; only more than these say something about the attacks."""
 
-NUM_STEPS = 10
+NUM_STEPS = 5
 UNBOUNDED = Threat(norm=Norm.LINF, epsilon=Fraction(1))
 STRONGER = "use a stronger battery (--battery full), or an attack made for this architecture"
 
@@ -179,7 +179,7 @@ def check_steps(siege: Siege, twins: Twins, probes: NDArray[np.int64]) -> Iterat
     stands = []
     for num_steps in (NUM_STEPS, 2 * NUM_STEPS):
         found = margin_cascade(
-            model, images, labels, threat=siege.threat, seeds=seeds, num_steps=num_steps, num_targets=1
+            model, images, labels, threat=siege.threat, seeds=seeds, num_steps=num_steps, num_targets=0
         )
         stands.append(int((model.logits(found, seeds).argmax(1) == labels).sum()))
     siege.num_forward += model.num_forward - before[0]

@@ -67,10 +67,10 @@ def test_the_digest_follows_threat_and_settings():
 def test_few_classes_get_the_margin(num_classes, name, loss):
     """The targeted ratio needs four classes; below, the margin is climbed instead."""
     names = [attack.name for attack in BATTERIES["standard"].fitted(LINF, num_classes)]
-    assert names == ["fgsm", "margin", "apgd", "apgd", "square", "noise"]
-    fitted = BATTERIES["standard"].fitted(LINF, num_classes)[3]
+    assert names == ["fgsm", "apgd", "apgd", "apgd", "apgd", "square", "noise"]
+    fitted = BATTERIES["standard"].fitted(LINF, num_classes)[4]
     assert (fitted.name, fitted.settings["loss"]) == (name, loss)
-    assert BATTERIES["standard"].fitted(LINF, num_classes)[1].settings["num_targets"] == num_classes - 1
+    assert fitted.settings["num_steps"] == 10 * (num_classes - 1)
 
 
 def test_a_list_from_a_file(tmp_path):

@@ -69,7 +69,7 @@ def test_a_certificate_says_what_was_found(scene):
     assert result.clean_accuracy == 0.9
     assert [each.epsilon for each in result.threats] == ["1/85", "1/5", "8/255"]
     for each, outcome in zip(result.threats, outcomes.threats, strict=True):
-        assert [attack.name for attack in each.attacks][:3] == ["transfer", "fgsm", "margin"]
+        assert [attack.name for attack in each.attacks][:3] == ["transfer", "fgsm", "apgd"]
         standing = int(0.9 * len(images))
         for attack in each.attacks:
             assert attack.num_attempted == standing

@@ -25,13 +25,14 @@ def small_cnn(channels: int, flat: int) -> nn.Module:
 @pytest.mark.parametrize(
     ("files", "preprocess", "threat", "bounds"),
     [
-        (("cifar_cnn_a_mix.model", "sdp-cifar10-200.npz"), CIFAR, "linf:2/255", (0.79, 0.415, 0.53, 0.555)),
-        (("mnist_cnn_a_adv.model", "sdp-mnist-200.npz"), "none", "linf:0.3", (0.975, 0.705, 0.765, 0.805)),
+        (("cifar_cnn_a_mix.model", "sdp-cifar10-200.npz"), CIFAR, "linf:2/255", (0.79, 0.415, 0.53)),
+        # Reference AutoAttack answers 0.765. Two images of 200 more are known to stand: docs/benchmarks.md says so.
+        (("mnist_cnn_a_adv.model", "sdp-mnist-200.npz"), "none", "linf:0.3", (0.975, 0.705, 0.775)),
     ],
 )
-def test_standard_lies_between_what_is_proved_and_what_pgd_finds(shared_data, files, preprocess, threat, bounds):
-    """Never below the proved share, never above PGD-40; near reference AutoAttack at a few percent of its passes."""
-    clean, proved, autoattack, pgd = bounds
+def test_standard_lies_between_what_is_proved_and_what_autoattack_finds(shared_data, files, preprocess, threat, bounds):
+    """At 4 % of AutoAttack's passes, and 1 % for the checks on whether the attacks were fooled."""
+    clean, proved, most = bounds
     normalisation = parse_preprocess(preprocess)
     images = open_data(str(shared_data / files[1]), preprocess=normalisation).test
     model = small_cnn(images.shape[0], 32 * (images.shape[1] // 4) ** 2)
@@ -42,7 +43,6 @@ def test_standard_lies_between_what_is_proved_and_what_pgd_finds(shared_data, fi
     )
     found = certificate.result.threats[0]
     assert certificate.result.clean_accuracy == pytest.approx(clean)
-    assert proved <= found.robust_accuracy <= pgd
-    assert found.robust_accuracy <= autoattack + 0.02
+    assert proved <= found.robust_accuracy <= most
     survivors = found.robust_accuracy * len(images)
-    assert found.num_forward + found.num_backward <= 0.04 * (7_850 + 1_910) * survivors
+    assert found.num_forward + found.num_backward <= 0.05 * (7_850 + 1_910) * survivors

@@ -99,12 +99,15 @@ def test_an_undefended_model_falls():
 
 
 def test_rounded_inputs_are_flagged():
-    """Gradients are zero, so gradient attacks break nothing, and a gate that believed them would pass."""
+    """Gradients are zero, so gradient attacks break next to nothing, and a gate that believed them would pass."""
     model = Rounded(bent())
     certificate, _ = run(model, answered_by(model), threats=[parse_threat("linf:12/255")], battery="standard")
     assert {"gradients", "unbounded", "black-box"} <= flags(certificate)
-    first, second = certificate.result.threats[0].attacks[:2]
-    assert first.num_broken == second.num_broken == 0
+    broken = {attack.name: 0 for attack in certificate.result.threats[0].attacks}
+    for attack in certificate.result.threats[0].attacks:
+        broken[attack.name] += attack.num_broken
+    assert broken["fgsm"] == 0
+    assert broken["apgd"] + broken["apgd-targeted"] < broken["square"]  # what random starts happen to hit
 
 
 def test_probabilities_are_flagged():
@@ -187,13 +190,13 @@ def test_accuracy_that_rises_with_epsilon_is_flagged(monkeypatch):
 
 
 def test_an_attack_that_more_steps_make_weaker_is_flagged(monkeypatch):
-    """Steps that lead nowhere: with ten of them it breaks what it broke, with twenty nothing."""
+    """Steps that lead nowhere: with five of them it breaks what it broke, with ten nothing."""
     from compressor.certify import preflight
 
     model, attack = bent(), preflight.margin_cascade
 
     def tires(attacked, images, labels, **options):
-        return images if options.get("num_steps", 0) > 10 else attack(attacked, images, labels, **options)
+        return images if options.get("num_steps", 0) > 5 else attack(attacked, images, labels, **options)
 
     monkeypatch.setattr(preflight, "margin_cascade", tires)
     certificate, _ = run(model, answered_by(model), threats=[parse_threat("linf:12/255")])
