@@ -48,9 +48,9 @@ def proofs_of(fought: Campaign, slim: Party, dense: Party | None) -> tuple[Threa
         slim: the model.
         dense: the model as delivered, or None.
     """
-    ours = _program(slim)
-    theirs = None if dense is None else _program(dense)
-    return tuple(_proof(fought, fight, (slim, ours), None if theirs is None else theirs) for fight in fought.fights)
+    program = _program(slim)
+    comparer = None if dense is None else Comparer.of(program, _program(dense))
+    return tuple(_proof(fought, fight, slim, program, comparer) for fight in fought.fights)
 
 
 def _program(party: Party) -> Program | OutOfReach:
@@ -62,9 +62,12 @@ def _program(party: Party) -> Program | OutOfReach:
 
 
 def _proof(
-    fought: Campaign, fight: Fight, slim: tuple[Party, Program | OutOfReach], dense: Program | OutOfReach | None
+    fought: Campaign,
+    fight: Fight,
+    party: Party,
+    program: Program | OutOfReach,
+    comparer: Comparer | OutOfReach | None,
 ) -> ThreatProof:
-    party, program = slim
     work, threat = fought.work, fight.slim.threat
     labels = work.images.labels
     nothing = np.full(len(labels), np.nan)
@@ -84,10 +87,8 @@ def _proof(
         out_of_reach=program.reason if isinstance(program, OutOfReach) else None,
         proved=proved,
         bounds=bounds,
-        falls=None if dense is None else _falls(fought, slim, dense, threat),
-        falls_out_of_reach=next((each.reason for each in (program, dense) if isinstance(each, OutOfReach)), None)
-        if dense is not None
-        else None,
+        falls=None if comparer is None else _falls(fought, party, comparer, threat),
+        falls_out_of_reach=comparer.reason if isinstance(comparer, OutOfReach) else None,
         noise=_noise(threat),
         smoothed=_smoothed(work, party, threat),
     )
@@ -101,15 +102,11 @@ def _bounds(work: Work, party: Party, prover: Prover, threat: Threat, is_right: 
     return _each(work, party, one, is_right, what=what, title=f"prove {threat} ({party.title})")
 
 
-def _falls(
-    fought: Campaign, slim: tuple[Party, Program | OutOfReach], dense: Program | OutOfReach, threat: Threat
-) -> Values:
-    work, (party, program) = fought.work, slim
-    labels, reply = work.images.labels, fought.dense_reply
-    if isinstance(program, OutOfReach) or isinstance(dense, OutOfReach):
+def _falls(fought: Campaign, party: Party, comparer: Comparer | OutOfReach, threat: Threat) -> Values:
+    work, labels, reply = fought.work, fought.work.images.labels, fought.dense_reply
+    if isinstance(comparer, OutOfReach):
         return np.full(len(labels), np.nan)
     assert reply is not None
-    comparer = Comparer.of(program, dense)
 
     def one(row: int) -> float:
         return comparer.most_fall(work.images.read([row])[0], int(labels[row]), threat)
