@@ -23,7 +23,7 @@ from compressor.certify.certificate import Baseline, Certificate
 from compressor.certify.corruption_outcome import CorruptionOutcome, read_arrays
 from compressor.certify.intervals import IntervalMethod, Intervals
 from compressor.certify.proof_outcome import ThreatProof, proof_arrays, read_proofs
-from compressor.certify.siege import WRONG
+from compressor.certify.siege import STANDING, WRONG
 from compressor.certify.statistics import calibration
 from compressor.data.images import ImageSet, digest_of_images
 from compressor.errors import EvidenceError, OptionError
@@ -275,12 +275,18 @@ def _check(outcomes: Outcomes) -> None:
         raise ValueError("labels, logits and class names do not fit each other")
     if not 0 < outcomes.intervals.confidence < 1:
         raise ValueError("its confidence is not between 0 and 1")
-    if outcomes.proofs and [each.threat for each in outcomes.proofs] != [
-        each.threat for each in outcomes.threats if each.is_claimed
-    ]:
-        raise ValueError("its proofs are of other threats")
+    _check_proofs(outcomes)
     for each in outcomes.threats:
         parse_threat(each.threat)
         for broken in (each.slim, each.dense):
             if broken is not None and not (broken.min() >= WRONG and broken.max() < len(each.attacks)):
                 raise ValueError(f"{each.threat} names attacks that it does not list")
+
+
+def _check_proofs(outcomes: Outcomes) -> None:
+    claimed = [each for each in outcomes.threats if each.is_claimed]
+    if outcomes.proofs and [each.threat for each in outcomes.proofs] != [each.threat for each in claimed]:
+        raise ValueError("its proofs are of other threats")
+    for each, proof in zip(claimed, outcomes.proofs, strict=bool(outcomes.proofs)):
+        if (proof.proved & (each.slim != STANDING)).any():
+            raise ValueError(f"{each.threat}: images that are wrong or broken count as proved")

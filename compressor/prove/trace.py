@@ -44,17 +44,38 @@ def trace(classifier: nn.Module, shape: tuple[int, int, int]) -> Program | OutOf
             # Fewer images than were traced: a network that reads the size of its batch would answer otherwise.
             answer = classifier(probes[1:].clone())
             found = program.forward(probes[1:].double())
+            is_consistent = all(_is_consistent(program, node) for node in program.nodes)
     except UnknownOperatorError as error:
         return OutOfReach(reason=str(error))
     except (RuntimeError, TypeError, ValueError, AttributeError, NotImplementedError) as error:
         words = str(error).strip().splitlines()
         return OutOfReach(reason=f"its forward pass cannot be followed: {words[0] if words else type(error).__name__}")
-    if found.shape != answer.shape or not _agree(found, answer):
+    if found.shape != answer.shape or not _agree(found, answer) or not is_consistent:
         return OutOfReach(reason="what was read from its forward pass does not answer as the network itself")
     num_values = sum(torch.Size(program.nodes[place].shape).numel() for place in program.rectified)
     if num_values > MOST_VALUES:
         return OutOfReach(reason=f"it is too large for bounds that say anything: its ReLUs read {num_values:,} values")
     return program
+
+
+def _is_consistent(program: Program, node: Node) -> bool:
+    """Say whether a map's parts belong together: b is what it makes of zero, A's transpose and |A| are those of A."""
+    step = node.step
+    if not isinstance(step, Map):
+        return True
+    numbers = torch.Generator().manual_seed(1)
+    into = torch.randn(1, *program.nodes[node.inputs[0]].shape, generator=numbers, dtype=torch.float64)
+    out = torch.randn(1, *node.shape, generator=numbers, dtype=torch.float64)
+    offset = step.forward(torch.zeros_like(into))
+    moved, size = step.forward(into) - offset, step.spread(into.abs())
+    expected = torch.zeros_like(offset) if step.offset is None else step.offset[None]
+    slack = 1e-9 * (1 + size + offset.abs())
+    gap = ((out * moved).sum() - (step.back(out) * into).sum()).abs()
+    return bool(
+        ((offset - expected).abs() <= slack).all()
+        and (moved.abs() <= size + slack).all()
+        and gap <= 1e-9 * (1 + (out.abs() * (size + slack)).sum())
+    )
 
 
 def _agree(found: Tensor, answer: Tensor) -> bool:
@@ -140,6 +161,8 @@ class _Reader(fx.Interpreter):
         other: Any = self.map_nodes_to_values(second if places[0] is not None else first, n)
         constant = _constant(other, name)
         shape = self.nodes[given].shape
+        if not isinstance(value, Tensor) or tuple(value.shape[1:]) != shape:
+            raise UnknownOperatorError(f"the operator {name} repeats values in a way that no bound is known for")
         factor, offset = _arithmetic(str(getattr(what, "__name__", what)), constant, is_first=places[0] is not None)
         if factor is None and offset is None:
             raise UnknownOperatorError(f"the operator {name} has no bound here")

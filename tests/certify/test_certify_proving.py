@@ -191,9 +191,9 @@ def test_any_change_of_the_proofs_contradicts(certified):
     assert contradictions(certificate, dataclasses.replace(outcomes, proofs=()))
 
 
-@pytest.mark.parametrize("change", ["shape", "unfounded", "other threat", "missing"])
+@pytest.mark.parametrize("change", ["shape", "unfounded", "other threat", "missing", "broken"])
 def test_proofs_that_do_not_belong_together_are_refused(certified, change):
-    """Other lengths, proved without a bound, other threats, an array that is gone."""
+    """Other lengths, proved without a bound, other threats, an array that is gone, proved and broken."""
     arrays = dict(read_npz(certified[1].to_bytes()))
     if change == "shape":
         arrays["proved"] = arrays["proved"][:, 1:]
@@ -201,6 +201,8 @@ def test_proofs_that_do_not_belong_together_are_refused(certified, change):
         arrays["margin_bounds"] = np.full_like(arrays["margin_bounds"], np.nan)
     if change == "other threat":
         arrays["proofs"] = np.array(str(arrays["proofs"]).replace("linf:2/255", "linf:3/255"))
+    if change == "broken":
+        arrays["slim_broken"] = np.where(arrays["proved"], 1, arrays["slim_broken"]).astype(np.int16)
     if change == "missing":
         del arrays["smoothed"]
     with pytest.raises(EvidenceError, match="not a record of outcomes"):

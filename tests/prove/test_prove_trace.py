@@ -34,6 +34,8 @@ class Odd(nn.Module):
         (Odd(lambda self, images: self.head(images[:1].expand(len(images), 1, 3, 4).flatten(1))), "cannot be followed"),
         (Odd(lambda self, images: self.head(images.flatten(1)) if images.sum() > 0 else images), "cannot be followed"),
         (Odd(lambda self, images: self.head((images + images.relu_()).flatten(1) - 0.5).relu_() * 1), ""),
+        (Odd(lambda self, images: self.head((images * torch.ones(2, 1, 1)).flatten(1)[:, :12])), "repeats values"),
+        (nn.Sequential(nn.AvgPool2d(2, divisor_override=-1), nn.Flatten(), nn.Linear(2, 3)), "does not answer"),
         (nn.Sequential(nn.Flatten(), nn.Linear(12, 3), nn.BatchNorm1d(3, track_running_stats=False)), "BatchNorm1d"),
     ],
 )
