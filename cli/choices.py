@@ -11,6 +11,7 @@ from cli.options import EXPORTS
 from cli.values import parse_accept, parse_ceiling, parse_latency, parse_ratio_for, parse_size
 from compressor.attacks import parse_threat
 from compressor.certify.battery import read_battery
+from compressor.certify.certify import check_proving
 from compressor.corruptions.published import check_folder
 from compressor.data import parse_preprocess
 from compressor.errors import OptionError
@@ -124,7 +125,7 @@ def proof_of(params: Params) -> Proof:
     """Return what the battery is asked; an unknown battery, threat or policy is refused before any work.
 
     Raises:
-        OptionError: an unknown battery or threat, or a policy under which attacking decides nothing.
+        OptionError: an unknown battery or threat, a policy under which attacking decides nothing, or nothing to prove.
         PolicyError: --decide is not a policy.
     """
     threats = tuple(parse_threat(text) for text in params["threat"] or ())
@@ -141,6 +142,7 @@ def proof_of(params: Params) -> Proof:
         threats, battery = (*threats, *threats_of(policy)), battery or policy.evidence.battery
         is_demanded = policy.corruptions.min is not None
     read_battery(battery or "standard")
+    check_proving(prove=params["prove"], threats=threats)
     return Proof(
         threats=threats,
         battery=battery or "standard",
@@ -149,6 +151,7 @@ def proof_of(params: Params) -> Proof:
         demands=demands,
         corruptions=_is_corrupted(params) or is_demanded,
         corruptions_from=params["corruptions_from"],
+        prove=params["prove"],
     )
 
 
@@ -202,6 +205,7 @@ def release_of(params: Params) -> Task:
         decide=params["decide"],
         corruptions=_is_corrupted(params),
         corruptions_from=params["corruptions_from"],
+        prove=params["prove"],
         timing=timing_of(params) if timed else None,
         opset=params["opset"],
         export_batch=params["export_batch"],

@@ -160,6 +160,7 @@ Corruptions = Annotated[
 CorruptionsFrom = Annotated[
     Path | None, _option("--corruptions-from", "Take them from the published CIFAR-10-C arrays here.", CERTIFY)
 ]
+Prove = Annotated[bool, _option("--prove", "Also prove a lower bound, where the network is small.", CERTIFY)]
 Audit = Annotated[int, _option("--audit", "Run `full` on this many random survivors.", CERTIFY, min=0)]
 
 Provider = Annotated[str | None, _option("--provider", "cpu, cuda or tensorrt.", BENCH)]

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from compressor.bench.record import Latency, LatencyRow
-from compressor.certify.certificate import Certificate
+from compressor.certify.certificate import Certificate, ThreatResult
 from compressor.certify.corruption_result import CorruptionResult
 from compressor.data import Data
 from compressor.estimate import Estimate
@@ -117,11 +117,39 @@ def certificate_text(certificate: Certificate, path: Path) -> str:
         name = f"robust at {threat.norm}:{threat.epsilon}"
         lines.append(f"{name:<24} {threat.robust_accuracy:6.1%}  [{low:.1%}, {high:.1%}]  battery {threat.battery}")
         lines += [] if threat.audit is None else [f"  audit: {threat.audit_words()}"]
+        lines += _proof_lines(threat)
         lines += [f"  flag {flag.id}: {flag.measured}; {flag.advice}" for flag in threat.flags]
     if not result.threats:
         lines += [f"accuracy at {point.norm}:{point.epsilon:<12} {point.accuracy:6.1%}" for point in result.curve]
     lines += [] if result.corruptions is None else _corruption_lines(result.corruptions)
     return "\n".join([*lines, result.claim, f"wrote {path}", f"next: compress gate {path} --policy policy.toml"])
+
+
+def _proof_lines(threat: ThreatResult) -> list[str]:
+    """Say what was proved, how far margins can fall, and what smoothing gives; or why not."""
+    found = threat.proof
+    if found is None:
+        return []
+    lines = [f"  nothing proved: {found.out_of_reach}"]
+    if threat.proved_accuracy is not None and found.interval is not None:
+        low, high = found.interval
+        lines = [f"  {'proved':<22} {threat.proved_accuracy:6.1%}  [{low:.1%}, {high:.1%}]  by {found.method}"]
+    fall = found.margin_fall
+    if fall is not None and fall.median is not None and fall.p90 is not None:
+        lines.append(
+            f"  margin against dense falls by at most {fall.median:.2f} logits for half, {fall.p90:.2f} for nine "
+            f"tenths of {fall.num_images:,} images"
+        )
+    elif fall is not None and fall.out_of_reach is not None:
+        lines.append(f"  no bound on the fall of margins: {fall.out_of_reach}")
+    smooth = found.smoothing
+    if smooth is not None:
+        low, high = smooth.interval
+        lines.append(
+            f"  {'smoothed model':<22} {smooth.certified_accuracy:6.1%}  [{low:.1%}, {high:.1%}]  another classifier: "
+            f"{smooth.num_images} images, {smooth.num_draws:,} draws"
+        )
+    return lines
 
 
 def _corruption_lines(found: CorruptionResult) -> list[str]:

@@ -8,13 +8,17 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from compressor.certify.proving import NUM_SMOOTHED
 from compressor.data import Data
 from compressor.evaluate import chunk_size
 from compressor.gate.policy import read_policy, threats_of
 from compressor.load import Checkpoint
 from compressor.progress import SILENT, Progress
+from compressor.prove import OutOfReach, Prover, trace
+from compressor.prove.smoothing import NUM_CHOOSING, NUM_DRAWS
 from compressor.steps import fit, open_model
 from compressor.task import Proof, Task
+from compressor.types import Norm
 
 WORST_CASE_STEPS = {"quick": 25, "standard": 195, "full": 9000}
 """Forward and backward passes per image that survives everything. An upper guess: broken images cost far less."""
@@ -24,6 +28,8 @@ TRAINING_PASSES = 2.0
 """A training step of one image, teacher included, in passes of an attack: both go forward and backward once."""
 SHAKEN_PASSES = 130
 """What all corruptions and worst cases take, in passes of an attack: some 260 answers, and making the images."""
+NOISY_COPIES = NUM_CHOOSING + NUM_DRAWS
+"""What smoothing answers for one image."""
 PROBE_REPEATS = 3
 
 
@@ -79,8 +85,10 @@ def estimate_certify(checkpoint: Checkpoint, data: Data, *, proof: Proof, num_mo
     """
     per_image = seconds_per_image(checkpoint, device=device)
     num_images = min(proof.num_images, len(data.test) if data.test else 0)
-    stage = _certify(per_image, proof=proof, num_images=num_images, num_models=num_models)
-    return Estimate(stages=(stage,), disk_bytes=_state_bytes(checkpoint, num_images * num_models))
+    stages = [_certify(per_image, proof=proof, num_images=num_images, num_models=num_models)]
+    if proof.prove:
+        stages.append(_prove(checkpoint, per_image, proof=proof, num_images=num_images, num_models=num_models))
+    return Estimate(stages=tuple(stages), disk_bytes=_state_bytes(checkpoint, num_images * num_models))
 
 
 def estimate_release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT) -> Estimate:
@@ -104,6 +112,7 @@ def estimate_release(source: Path | nn.Module, task: Task, *, progress: Progress
         battery=task.battery or policy.evidence.battery or "standard",
         audit=task.audit,
         corruptions=task.corruptions or policy.corruptions.min is not None,
+        prove=task.prove,
     )
     num_images = min(task.num_images, len(data.test) if data.test else 0)
     num_train = len(data.train) if data.train else 0
@@ -114,7 +123,10 @@ def estimate_release(source: Path | nn.Module, task: Task, *, progress: Progress
         what=f"{task.recipe.epochs} epochs of {num_train} images, {tuned} models",
     )
     certifying = _certify(per_image, proof=proof, num_images=num_images, num_models=num_models)
-    return Estimate(stages=(tuning, certifying), disk_bytes=_state_bytes(dense, num_images * num_models))
+    proving = (
+        [_prove(dense, per_image, proof=proof, num_images=num_images, num_models=num_models)] if proof.prove else []
+    )
+    return Estimate(stages=(tuning, certifying, *proving), disk_bytes=_state_bytes(dense, num_images * num_models))
 
 
 def _certify(per_image: float, *, proof: Proof, num_images: int, num_models: int) -> StageEstimate:
@@ -132,6 +144,25 @@ def _certify(per_image: float, *, proof: Proof, num_images: int, num_models: int
         seconds=per_image * steps * num_threats * num_images * num_models + shaken,
         what=f"{proof.battery}{also} on {num_images} images, {num_threats} threats, {num_models} models",
     )
+
+
+def _prove(
+    checkpoint: Checkpoint, per_image: float, *, proof: Proof, num_images: int, num_models: int
+) -> StageEstimate:
+    """Time the bound on one random image, which is harder than a real one, and count every image once."""
+    smoothing = per_image * NOISY_COPIES * min(num_images, NUM_SMOOTHED)
+    seconds = smoothing * sum(threat.norm is Norm.L2 for threat in proof.threats)
+    program = trace(checkpoint.classifier(), checkpoint.input_shape)
+    if isinstance(program, OutOfReach):
+        return StageEstimate(stage="prove", seconds=seconds, what=f"out of reach: {program.reason}")
+    image = torch.rand(checkpoint.input_shape, generator=torch.Generator().manual_seed(0))
+    for threat in proof.threats:
+        begin = time.perf_counter()
+        Prover(program=program).least_margin(image, 0, threat)
+        # Beside a baseline, both networks are walked once more, together.
+        seconds += (time.perf_counter() - begin) * num_images * (1 if num_models == 1 else 3)
+    what = f"bounds on {num_images} images, {len(proof.threats)} threats"
+    return StageEstimate(stage="prove", seconds=seconds, what=what)
 
 
 def _state_bytes(checkpoint: Checkpoint, num_images: int) -> int:

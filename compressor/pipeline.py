@@ -12,6 +12,7 @@ from torch import nn
 
 from compressor.assemble import NUM_PROBES, Records, bundle_files, summary_of
 from compressor.bundle import write_bundle
+from compressor.certify.certify import check_proving
 from compressor.data import stratified
 from compressor.errors import DataError
 from compressor.export.onnx import fits_one_file
@@ -52,6 +53,7 @@ def release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT
     policy = read_policy(task.policy)
     policy_bytes = task.policy.read_bytes()
     place, seed = task.place, task.seed
+    check_proving(prove=task.prove, threats=threats_of(policy))
 
     dense, data = fit(
         open_model(source, progress=progress, **task.source),
@@ -91,6 +93,7 @@ def release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT
         audit=task.audit,
         corruptions=task.corruptions or policy.corruptions.min is not None,
         corruptions_from=task.corruptions_from,
+        prove=task.prove,
     )
     prove_it = partial(prove, data=data, seed=seed, place=place, progress=progress)
     decided = replace(proof, demands=demands_of(policy) if task.decide else None)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
@@ -16,6 +17,9 @@ Record = TypeVar("Record")
 
 strict = with_config(ConfigDict(extra="forbid"))
 """Class decorator of every record that is read back: unknown keys are an error."""
+
+LATER = MappingProxyType({"is_later": True})
+"""`field(default=None, metadata=LATER)`: a key that older files lack. None is not written: old digests still hold."""
 
 
 def tool_version() -> str:
@@ -34,7 +38,10 @@ def now() -> str:
 def to_plain(value: Any) -> Any:
     """Return a record as dicts, lists, strings and numbers, ready for JSON."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        told = ((field, getattr(value, field.name)) for field in dataclasses.fields(value))
+        return {
+            field.name: to_plain(item) for field, item in told if item is not None or not field.metadata.get("is_later")
+        }
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, dict):

@@ -178,6 +178,7 @@ def prove(
         demands=proof.demands,
         corruptions=proof.corruptions,
         corruptions_from=proof.corruptions_from,
+        prove=proof.prove,
         seed=seed,
         device=place.device,
         batch_size=place.batch_size,

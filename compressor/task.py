@@ -66,6 +66,8 @@ class Proof:
     """Corrupt and shift the images too."""
     corruptions_from: Path | None = None
     """Folder of the published CIFAR-10-C arrays, which then take the place of corrupted images."""
+    prove: bool = False
+    """Bound from below what no attack can break."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +120,8 @@ class Task:
     """Corrupt and shift the images too, also where the policy demands nothing of it."""
     corruptions_from: Path | None = None
     """Folder of the published CIFAR-10-C arrays."""
+    prove: bool = False
+    """Bound from below what no attack can break."""
     timing: Timing | None = None
     """None: what the policy's latency rows name."""
     opset: int = 18

@@ -20,6 +20,7 @@ FLOORS = {
     "compressor.evaluate": 21,
     "compressor.attacks": 22,
     "compressor.corruptions": 22,
+    "compressor.prove": 24,
     "compressor.runtime": 23,
     "compressor.load": 30,
     "compressor.prune": 31,

@@ -19,6 +19,7 @@ def run(
     audit: options.Audit = 0,
     corruptions: options.Corruptions = False,
     corruptions_from: options.CorruptionsFrom = None,
+    prove: options.Prove = False,
     decide: options.Decide = None,
     baseline: options.BaselineFile = None,
     expect_accuracy: options.ExpectAccuracy = None,

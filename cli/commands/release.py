@@ -46,6 +46,7 @@ def run(
     audit: options.Audit = 0,
     corruptions: options.Corruptions = False,
     corruptions_from: options.CorruptionsFrom = None,
+    prove: options.Prove = False,
     decide: options.DecideNow = False,
     provider: options.Provider = None,
     batch: options.Batch = None,

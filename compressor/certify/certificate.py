@@ -3,12 +3,13 @@
 `result` is everything that is judged and is byte-identical for equal inputs; `run` is how this run went.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from compressor.attacks.threat import Threat, parse_threat
 from compressor.certify.corruption_result import CorruptionResult
+from compressor.certify.proof_result import ProofResult
 from compressor.files import canonical_json, sha256_of_bytes
-from compressor.records import strict, to_plain
+from compressor.records import LATER, strict, to_plain
 from compressor.types import Interval
 
 SCHEMA = "compress.certificate/1"
@@ -149,6 +150,9 @@ class ThreatResult:
     flags: tuple[Flag, ...]
     audit: Audit | None
     proved_accuracy: float | None
+    """Share of all images that are right and proved to stay right; None where not asked for, or out of reach."""
+    proof: ProofResult | None = field(default=None, metadata=LATER)
+    """How that was proved, or why not; left out where not asked for."""
 
     @property
     def threat(self) -> Threat:

@@ -32,6 +32,7 @@ from compressor.certify.fleet import Fleet
 from compressor.certify.intervals import IntervalMethod, Intervals
 from compressor.certify.numbers import Numbers, ThreatNumbers
 from compressor.certify.outcomes import Outcomes, recompute
+from compressor.certify.proving import proofs_of
 from compressor.certify.twins import check_labels
 from compressor.certify.work import Party, party, work_on
 from compressor.corruptions.published import PublishedSet
@@ -60,6 +61,7 @@ def certify(
     demands: Demands | None = None,
     corruptions: bool = False,
     corruptions_from: Path | None = None,
+    prove: bool = False,
     seed: int = 0,
     confidence: float = 0.95,
     device: str = "cpu",
@@ -94,6 +96,7 @@ def certify(
             intervals are confidence sequences. None: all images are attacked.
         corruptions: corrupt and shift the images that were attacked, too.
         corruptions_from: folder of the CIFAR-10-C arrays; their pictures then take the place of corrupted images.
+        prove: bound from below what no attack can break, and smooth under l2 threats; needs a threat.
         seed: of the attacks' random numbers.
         confidence: of every interval, in (0, 1).
         device: where torch computes.
@@ -111,13 +114,14 @@ def certify(
     Raises:
         CertifyError: no images, labels outside the classes, models that do not fit each other, or an attack that
             cannot run here.
-        OptionError: an unknown battery, or a confidence, batch size or audit that cannot be.
+        OptionError: an unknown battery, a confidence, batch size or audit that cannot be, or nothing to prove.
         OutputError: the state cannot be written.
         DataError: the published arrays of corruptions cannot be used.
     """
     begun = time.monotonic()
     _check_options(confidence, batch_size, audit)
     _check_demands(demands, threats, baseline)
+    check_proving(prove=prove, threats=threats)
     chosen = read_battery(battery)
     _check_models(model, images, baseline)
     pictures = None
@@ -141,6 +145,7 @@ def certify(
                 work, slim, dense, threats=wanted, battery=chosen, demands=demands, audit=audit, confidence=confidence
             )
         shaken = _shaken(fought, slim, dense, pictures) if corruptions or pictures else None
+        proofs = proofs_of(fought, slim, dense) if prove else ()
     method = IntervalMethod.CLOPPER_PEARSON if demands is None else IntervalMethod.CONFIDENCE_SEQUENCE
     outcomes = outcomes_of(
         fought.work,
@@ -151,6 +156,7 @@ def certify(
         is_claimed=bool(threats),
         intervals=Intervals(method=method, confidence=confidence),
         corruptions=shaken,
+        proofs=proofs,
     )
     numbers = recompute(outcomes)
     kind = Artefact(kind="torch" if artefact is None else "onnx", sha256=str(slim.identity["artefact"] or model.sha256))
@@ -216,6 +222,19 @@ def _check_demands(demands: Demands | None, threats: Sequence[Threat], baseline:
             )
 
 
+def check_proving(*, prove: bool, threats: Sequence[Threat]) -> None:
+    """Refuse to prove where there is no threat.
+
+    Raises:
+        OptionError: a proof was asked for, and no threat named.
+    """
+    if prove and not threats:
+        raise OptionError(
+            "--prove was asked for, and no threat is named: there is nothing to prove",
+            advice="name one, for example --threat linf:2/255, or leave --prove out",
+        )
+
+
 def _check_models(model: Checkpoint, images: ImageSet, baseline: Checkpoint | None) -> None:
     check_labels(images.labels, model)
     if tuple(images.shape) != tuple(model.input_shape):
@@ -265,5 +284,6 @@ def _threat_result(
         ),
         flags=fight.flags,
         audit=fight.audit,
-        proved_accuracy=None,
+        proved_accuracy=found.proved_accuracy,
+        proof=found.proof,
     )

@@ -55,9 +55,53 @@ def _robust(artefact: Artefact, numbers: Numbers, threats: Sequence[ThreatResult
             "100, FAB-T 9 x 100, Square 5,000), in code of this tool, not the reference's, and behind cheaper attacks."
         )
     sentences += [f"Audit at {each.threat}: {each.audit_words()}." for each in threats if each.audit is not None]
+    sentences += _proved(threats)
     flags = ", ".join(dict.fromkeys(flag.id for each in threats for flag in each.flags))
     if flags:
         sentences.append(f"Flags were raised ({flags}): the attacks may have been fooled, and the figures be too high.")
+    return sentences
+
+
+def _proved(threats: Sequence[ThreatResult]) -> list[str]:
+    """Return what is proved, what is not, and what smoothing is about."""
+    proofs = [(f"{each.norm}:{each.epsilon}", each, each.proof) for each in threats if each.proof is not None]
+    if not proofs:
+        return []
+    proved = ", ".join(
+        f"at least {each.proved_accuracy:.1%} (proved) and at most {each.robust_accuracy:.1%} (battery) under {name}"
+        for name, each, _ in proofs
+        if each.proved_accuracy is not None
+    )
+    sentences = []
+    if proved:
+        sentences.append(
+            f"The share of these images that nothing within the threat can turn wrong is {proved}. The lower end comes "
+            "from linear bounds (CROWN), a proof about the torch network and its weights as real numbers: it does not "
+            "cover rounding, nor what a runtime makes of the file."
+        )
+    reasons = dict.fromkeys(proof.out_of_reach for _, _, proof in proofs if proof.out_of_reach is not None)
+    sentences += [f"A proof is out of reach: {reason}." for reason in reasons]
+    falls = ", ".join(
+        f"{proof.margin_fall.p90:.3g} logits under {name}"
+        for name, _, proof in proofs
+        if proof.margin_fall is not None and proof.margin_fall.p90 is not None
+    )
+    if falls:
+        sentences.append(
+            "For nine tenths of the images that the dense model answers right, the lead of the right logit is proved "
+            f"to fall from dense to slim, on the same image, by at most {falls}."
+        )
+    smoothed = ", ".join(
+        f"{proof.smoothing.certified_accuracy:.1%} of {proof.smoothing.num_images} images under {name}"
+        for name, _, proof in proofs
+        if proof.smoothing is not None
+    )
+    if smoothed:
+        sentences.append(
+            "Separately, and about another classifier, the one that averages this network over Gaussian noise of "
+            f"standard deviation epsilon: it is certified right on {smoothed}, each certificate false with a chance of "
+            "at most 0.1% over the noise that was drawn (randomized smoothing)."
+        )
     return sentences
 
 

@@ -7,6 +7,7 @@ from compressor.certify.corruption_outcome import CorruptionOutcome
 from compressor.certify.fights import Fight
 from compressor.certify.intervals import Intervals
 from compressor.certify.outcomes import Outcomes, ReplayImages, ThreatOutcome
+from compressor.certify.proof_outcome import ThreatProof
 from compressor.certify.twins import Reply
 from compressor.certify.work import Work
 
@@ -21,6 +22,7 @@ def outcomes_of(
     is_claimed: bool,
     intervals: Intervals,
     corruptions: CorruptionOutcome | None = None,
+    proofs: tuple[ThreatProof, ...] = (),
 ) -> Outcomes:
     """Return what happened to each image.
 
@@ -33,6 +35,7 @@ def outcomes_of(
         is_claimed: False for a curve.
         intervals: of which kind every interval is.
         corruptions: what they did, where they were asked for.
+        proofs: one per threat, where they were asked for.
     """
     given = work.images.class_names
     names = tuple(given[label] if label < len(given) else str(label) for label in range(num_classes))
@@ -57,6 +60,7 @@ def outcomes_of(
             for fight in fights
         ),
         corruptions=corruptions,
+        proofs=proofs,
         replay=_replay(work, fights if is_claimed else []),
     )
 

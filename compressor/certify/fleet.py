@@ -43,7 +43,9 @@ class Fleet:
         """Return the flights that an earlier run saved, the same in all processes."""
         return self.crew.told(list(store.flights()) if self.crew.is_first else None)
 
-    def fly(self, store: Store, prefix: str, rows: Rows, compute: Compute, relieve: Relieve) -> Iterator[Arrays]:
+    def fly(
+        self, store: Store, prefix: str, rows: Rows, compute: Compute, relieve: Relieve, *, most: int | None = None
+    ) -> Iterator[Arrays]:
         """Compute over images, one flight per process at a time; yield each flight after it was saved.
 
         Args:
@@ -52,11 +54,12 @@ class Fleet:
             rows: (n,) the images, ascending.
             compute: on some of them.
             relieve: called when memory ran out.
+            most: images per flight, where each takes so long that fewer must do.
 
         Raises:
             MachineError: not even one image fits in memory.
         """
-        size = min(self.batch_size, max(-(-len(rows) // self.crew.size), 1))
+        size = min(self.batch_size, most or self.batch_size, max(-(-len(rows) // self.crew.size), 1))
         flights = [rows[start : start + size] for start in range(0, len(rows), size)]
         for start in range(0, len(flights), self.crew.size):
             mine = flights[start : start + self.crew.size][self.crew.rank :][:1]

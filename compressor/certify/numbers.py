@@ -12,6 +12,8 @@ from compressor.certify.battery import TRANSFER
 from compressor.certify.certificate import Baseline, Calibration, ClassResult, CurvePoint, PairedResult, Result
 from compressor.certify.corruption_result import CorruptionResult
 from compressor.certify.intervals import Intervals
+from compressor.certify.proof_outcome import ThreatProof
+from compressor.certify.proof_result import ProofResult
 from compressor.certify.siege import STANDING, WRONG
 from compressor.types import Interval
 
@@ -37,6 +39,8 @@ class ThreatNumbers:
     robust_accuracy: float
     interval: Interval
     attacks: tuple[AttackNumbers, ...]
+    proved_accuracy: float | None
+    proof: ProofResult | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +82,8 @@ def stated_numbers(result: Result) -> Numbers:
                     AttackNumbers(name=one.name, num_attempted=one.num_attempted, num_broken=one.num_broken)
                     for one in each.attacks
                 ),
+                proved_accuracy=each.proved_accuracy,
+                proof=each.proof,
             )
             for each in result.threats
         ),
@@ -117,7 +123,11 @@ def class_results(
 
 
 def threat_numbers(
-    threat: Threat, broken_by: NDArray[np.int16], attacks: tuple[str, ...], intervals: Intervals
+    threat: Threat,
+    broken_by: NDArray[np.int16],
+    attacks: tuple[str, ...],
+    intervals: Intervals,
+    proof: ThreatProof | None = None,
 ) -> ThreatNumbers:
     """Return robust accuracy, its interval and what each attack did.
 
@@ -126,6 +136,7 @@ def threat_numbers(
         broken_by: (N,) outcomes.
         attacks: names, in the order in which they ran.
         intervals: of which kind.
+        proof: what was proved, where that was asked for.
     """
     num_robust = int((broken_by == STANDING).sum())
     return ThreatNumbers(
@@ -141,6 +152,8 @@ def threat_numbers(
             )
             for number, name in enumerate(attacks)
         ),
+        proved_accuracy=None if proof is None else proof.proved_accuracy,
+        proof=None if proof is None else proof.result(intervals),
     )
 
 

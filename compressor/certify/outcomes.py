@@ -5,7 +5,7 @@ a dense model); `names` (N,), `digests` (N,), `labels` (N,), `class_names` (K,);
 file, `twin_answers` (N,) of the torch model, `dense_answers` (N,) or (0,); `threats` (T,) text, `is_claimed` (T,) bool
 (no: a point of the curve), `attacks` (T, A) text, `slim_broken` and `dense_broken` (T, N) int16: the index of the
 attack that broke the image, -1 for none, -2 for wrong from the start (`dense_broken` is (0, N) without a dense model).
-What corruptions did is in arrays of its own, see `corruption_outcome`.
+What corruptions did is in arrays of its own, see `corruption_outcome`; so is what was proved, see `proof_outcome`.
 """
 
 from dataclasses import dataclass, field
@@ -22,7 +22,8 @@ from compressor.certify import numbers
 from compressor.certify.certificate import Baseline, Certificate
 from compressor.certify.corruption_outcome import CorruptionOutcome, read_arrays
 from compressor.certify.intervals import IntervalMethod, Intervals
-from compressor.certify.siege import WRONG
+from compressor.certify.proof_outcome import ThreatProof, proof_arrays, read_proofs
+from compressor.certify.siege import STANDING, WRONG
 from compressor.certify.statistics import calibration
 from compressor.data.images import ImageSet, digest_of_images
 from compressor.errors import EvidenceError, OptionError
@@ -91,6 +92,8 @@ class Outcomes:
     threats: tuple[ThreatOutcome, ...]
     corruptions: CorruptionOutcome | None = None
     """None where none were asked for."""
+    proofs: tuple[ThreatProof, ...] = ()
+    """One per claimed threat, where they were asked for."""
     replay: ReplayImages = field(default_factory=_no_images)
     """For the bundle's `replay.npz`; not in `outcomes.npz`, so empty once read back."""
 
@@ -125,6 +128,7 @@ class Outcomes:
                 "slim_broken": np.stack([each.slim for each in self.threats]) if self.threats else none,
                 "dense_broken": np.stack(dense) if dense else none,
                 **({} if self.corruptions is None else self.corruptions.arrays()),
+                **proof_arrays(self.proofs),
             }
         )
 
@@ -150,6 +154,7 @@ def recompute(outcomes: Outcomes) -> numbers.Numbers:
     """Return every number of the certificate that follows from what happened to each image."""
     right, intervals = outcomes.answers == outcomes.labels, outcomes.intervals
     claimed = [each for each in outcomes.threats if each.is_claimed]
+    proofs = {each.threat: each for each in outcomes.proofs}
     first = claimed[0].slim if claimed else None
     return numbers.Numbers(
         num_images=len(right),
@@ -161,7 +166,10 @@ def recompute(outcomes: Outcomes) -> numbers.Numbers:
         per_class=numbers.class_results(outcomes.labels, right, first, outcomes.class_names),
         calibration=calibration(outcomes.logits, outcomes.labels),
         threats=tuple(
-            numbers.threat_numbers(parse_threat(each.threat), each.slim, each.attacks, intervals) for each in claimed
+            numbers.threat_numbers(
+                parse_threat(each.threat), each.slim, each.attacks, intervals, proofs.get(each.threat)
+            )
+            for each in claimed
         ),
         curve=tuple(
             numbers.curve_point(parse_threat(each.threat), each.slim)
@@ -245,6 +253,7 @@ def _outcomes(arrays: Arrays) -> Outcomes:
         ),
         threats=threats,
         corruptions=read_arrays(arrays, num_images=len(arrays["labels"]), has_dense=dense_sha256 is not None),
+        proofs=read_proofs(arrays, num_images=len(arrays["labels"])),
     )
 
 
@@ -266,8 +275,18 @@ def _check(outcomes: Outcomes) -> None:
         raise ValueError("labels, logits and class names do not fit each other")
     if not 0 < outcomes.intervals.confidence < 1:
         raise ValueError("its confidence is not between 0 and 1")
+    _check_proofs(outcomes)
     for each in outcomes.threats:
         parse_threat(each.threat)
         for broken in (each.slim, each.dense):
             if broken is not None and not (broken.min() >= WRONG and broken.max() < len(each.attacks)):
                 raise ValueError(f"{each.threat} names attacks that it does not list")
+
+
+def _check_proofs(outcomes: Outcomes) -> None:
+    claimed = [each for each in outcomes.threats if each.is_claimed]
+    if outcomes.proofs and [each.threat for each in outcomes.proofs] != [each.threat for each in claimed]:
+        raise ValueError("its proofs are of other threats")
+    for each, proof in zip(claimed, outcomes.proofs, strict=bool(outcomes.proofs)):
+        if (proof.proved & (each.slim != STANDING)).any():
+            raise ValueError(f"{each.threat}: images that are wrong or broken count as proved")

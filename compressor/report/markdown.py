@@ -4,7 +4,7 @@ import html
 import re
 
 from compressor.gate.verdict import Verdict
-from compressor.report import corrupted, tables
+from compressor.report import corrupted, proofs, tables
 from compressor.report.summary import Summary
 from compressor.report.tables import Table
 
@@ -57,6 +57,6 @@ def summary_markdown(summary: Summary) -> str:
     head = verdict_markdown(summary.verdict) + "\n" if summary.verdict else ""
     folded = "".join(
         f"\n<details><summary>{plain(table.title)}</summary>\n\n{table_markdown(table)}\n</details>\n"
-        for table in corrupted.tables_of(summary)
+        for table in (*proofs.tables_of(summary), *corrupted.tables_of(summary))
     )
     return f"{head}### {plain(summary.name)}\n\n{table_markdown(tables.comparison(summary))}{folded}"

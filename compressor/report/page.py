@@ -18,6 +18,7 @@ SECTIONS: tuple[Callable[[Summary], str], ...] = (
     sections.robustness,
     sections.curve,
     sections.attacks,
+    sections.proved,
     sections.corruptions,
     sections.classes,
     sections.layers,

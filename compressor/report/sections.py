@@ -6,7 +6,7 @@ from html import escape
 from compressor.attacks.threat import Threat, parse_threat
 from compressor.gate import wording
 from compressor.gate.policy import threat_id
-from compressor.report import charts, corrupted, tables
+from compressor.report import charts, corrupted, proofs, tables
 from compressor.report.summary import Summary
 from compressor.report.tables import Table
 
@@ -144,6 +144,11 @@ def _one_curve(places: list[tuple[Threat, float]]) -> str:
 def attacks(summary: Summary) -> str:
     """What each attack broke."""
     return _from(tables.attacks(summary.certificate.result)) if summary.certificate else ""
+
+
+def proved(summary: Summary) -> str:
+    """What was proved beside the battery."""
+    return "\n".join(map(_from, proofs.tables_of(summary)))
 
 
 def corruptions(summary: Summary) -> str:

@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Sequence
 
 from compressor.gate.verdict import Condition, Verdict
-from compressor.report import corrupted, tables
+from compressor.report import corrupted, proofs, tables
 from compressor.report.summary import Summary
 from compressor.report.tables import Table
 
@@ -43,7 +43,7 @@ def _hanging(text: str, indent: str = " " * DECISION_WIDTH) -> list[str]:
 
 def summary_text(summary: Summary) -> str:
     """Return the comparison of dense, slim and control, and what corruptions and shifts left."""
-    found = [tables.comparison(summary), *corrupted.tables_of(summary)]
+    found = [tables.comparison(summary), *proofs.tables_of(summary), *corrupted.tables_of(summary)]
     return "\n\n".join(table_text(table) for table in found) + "\n"
 
 

@@ -94,6 +94,8 @@ CASES = [
     ("prune fine.safetensors --target-bytes 0.5 --steps 3", "--target-macs"),
     ("certify fine.safetensors --data test-only.npz --decide nowhere.toml", "nowhere.toml"),
     ("certify fine.safetensors --data test-only.npz --decide parity.toml", "nothing to decide"),
+    ("certify fine.safetensors --data test-only.npz --prove", "no threat is named"),
+    ("release fine.safetensors --data digits --policy fine.toml --ratio 0.5 --prove", "no threat is named"),
     ("certify fine.safetensors --data test-only.npz --corruptions-from nowhere", "nowhere is not a folder"),
     ("certify fine.safetensors --data test-only.npz --corruptions-from a-folder", "labels.npy, gaussian_noise.npy"),
     ("certify fine.safetensors --data test-only.npz --corruptions-from other-arrays", "3x32x32 in 10 classes"),
