@@ -1,13 +1,25 @@
 """Files appear whole or not at all, and have one digest and one canonical form."""
 
+import contextlib
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from compressor.errors import OutputError
+
+UNFINISHED: set[Path] = set()
+"""What is being written aside right now: files, and folders of bundles."""
+
+
+def discard_unfinished() -> None:
+    """Remove what was being written aside, for a program that ends in the middle of it."""
+    for path in list(UNFINISHED):
+        with contextlib.suppress(OSError):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def sha256_of_bytes(content: bytes) -> str:
@@ -35,6 +47,7 @@ def write_whole(path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        UNFINISHED.add(Path(aside))
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
@@ -45,6 +58,8 @@ def write_whole(path: Path, content: bytes) -> None:
         except BaseException:
             Path(aside).unlink(missing_ok=True)
             raise
+        finally:
+            UNFINISHED.discard(Path(aside))
     except OSError as error:
         raise OutputError(
             f"cannot write {path}: {error.strerror or error}", advice="choose another place with --output"
