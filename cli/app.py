@@ -4,12 +4,13 @@
 machine cannot do it. 3 rejected. 4 undecided. 130 interrupted, 143 terminated.
 """
 
+import contextlib
+import os
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn
 
 import typer
@@ -32,13 +33,13 @@ from cli.commands import (
 )
 from cli.options import option_name, option_names
 from cli.settings import settings_for
+from cli.stopping import AGAIN, ENDINGS, STOPPING, Terminated
 from compressor.errors import CompressorError, OptionError, Rejected, Undecided
 from compressor.launch import num_processes
 from compressor.records import tool_version
 
-FAULT, USAGE, REJECTED, UNDECIDED, INTERRUPTED, TERMINATED = 1, 2, 3, 4, 130, 143
+FAULT, USAGE, REJECTED, UNDECIDED = 1, 2, 3, 4
 ISSUES = "please report it with the command and the traceback that --debug shows"
-AGAIN = "run the same command again: it goes on where it stopped"
 WHOLE = "install compress with all its dependencies: pip install . in a checkout; only gate and report do without"
 
 SHAREABLE = frozenset({"certify"})
@@ -59,10 +60,6 @@ COMMANDS: dict[str, Callable[..., int | None]] = {
     "doctor": doctor.run,
     "demo": demo.run,
 }
-
-
-class Terminated(BaseException):
-    """SIGTERM arrived. Not an Exception, so that nothing on the way swallows it."""
 
 
 class ConfiguredCommand(TyperCommand):
@@ -113,26 +110,29 @@ def root(
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code."""
-    previous = signal.signal(signal.SIGTERM, _terminate)
-    try:
-        return int(app(list(arguments), prog_name="compress", standalone_mode=False) or 0)
-    except (Exception, KeyboardInterrupt, Terminated) as error:  # noqa: BLE001 - the one funnel
-        if "--debug" in arguments:
-            traceback.print_exc()
-        code, message, advice = _explained(error)
-        sys.stderr.write(f"error: {message}\n" + (f"  try: {advice}\n" if advice else ""))
+    with STOPPING.heeded():
+        try:
+            code = int(app(list(arguments), prog_name="compress", standalone_mode=False) or 0)
+            STOPPING.check()
+        except (Exception, KeyboardInterrupt, SystemExit, Terminated) as error:
+            if "--debug" in arguments:
+                traceback.print_exc()
+            if STOPPING.asked is None and isinstance(error, SystemExit):
+                raise
+            code, message, advice = _explained(error if STOPPING.asked is None else STOPPING.wish())
+            sys.stderr.write(f"error: {message}\n" + (f"  try: {advice}\n" if advice else ""))
         return code
-    finally:
-        signal.signal(signal.SIGTERM, previous)
 
 
 def main() -> NoReturn:
     """Entry point of the `compress` program."""
-    sys.exit(run(sys.argv[1:]))
-
-
-def _terminate(_signal: int, _frame: FrameType | None) -> None:
-    raise Terminated
+    code = run(sys.argv[1:])
+    if STOPPING.asked is not None:  # nothing is left to do, and what libraries do when Python ends may take its time
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _explained(error: BaseException) -> tuple[int, str, str]:
@@ -144,9 +144,9 @@ def _explained(error: BaseException) -> tuple[int, str, str]:
         case typer.TyperException():
             return USAGE, error.format_message(), "see compress --help, or the command's own --help"
         case KeyboardInterrupt() | typer.Abort():
-            return INTERRUPTED, "interrupted", AGAIN
+            return *ENDINGS[signal.SIGINT], AGAIN
         case Terminated():
-            return TERMINATED, "terminated", AGAIN
+            return *ENDINGS[signal.SIGTERM], AGAIN
         case ModuleNotFoundError() if str(error.name).split(".")[0] not in {"compressor", "cli"}:
             return USAGE, f"this machine lacks the package {error.name!r}, which this command needs", WHOLE
         case _:

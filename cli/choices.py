@@ -13,16 +13,18 @@ from compressor.attacks import parse_threat
 from compressor.certify.battery import read_battery
 from compressor.certify.certify import check_proving
 from compressor.corruptions.published import check_folder
-from compressor.data import parse_preprocess
+from compressor.data import Data, parse_preprocess
 from compressor.errors import OptionError
+from compressor.files import sha256_of_bytes
 from compressor.finetune import Recipe
 from compressor.gate.policy import demands_of, read_policy, threats_of
 from compressor.gate.units import SIZE_UNITS
-from compressor.load import read_labels
+from compressor.load import Checkpoint, read_labels
 from compressor.prune import Plan
 from compressor.records import parse
 from compressor.runtime.crew import ALONE, Crew
 from compressor.runtime.device import resolve_device
+from compressor.subject import Subject
 from compressor.task import Cut, Place, Proof, Task, Timing
 from compressor.types import Scope
 
@@ -188,6 +190,32 @@ def timing_of(params: Params) -> Timing:
     return Timing(
         provider=params["provider"] or "cpu", batches=tuple(params["batch"] or (1,)), threads=params["threads"] or 1
     )
+
+
+def certificate_asked(
+    subject: Subject, twin: Checkpoint, images: Data, *, proof: Proof, baseline: Checkpoint | None, seed: int
+) -> dict[str, object]:
+    """Return what this certificate is asked for, as `identical` names it; what it will say is not known yet."""
+    asked: dict[str, object] = {
+        "the model": twin.sha256 if subject.onnx is None else sha256_of_bytes(subject.onnx),
+        "the baseline": None if baseline is None else baseline.sha256,
+        "the data": images.spec,
+        "the threats": [str(threat) for threat in dict.fromkeys(proof.threats)],
+        "the battery": [proof.battery] if proof.threats else [],
+        "the seed": seed,
+    }
+    if proof.demands is None and images.test is not None:
+        asked["the number of images"] = min(proof.num_images, len(images.test))
+    return asked
+
+
+def latency_asked(model: bytes, other: bytes | None, timing: Timing) -> dict[str, object]:
+    """Return what this latency is asked for, as `identical` names it."""
+    return {
+        "the model": sha256_of_bytes(model),
+        "the other model": None if other is None else sha256_of_bytes(other),
+        "provider, batch and threads": [[timing.provider, batch, timing.threads] for batch in timing.batches],
+    }
 
 
 def release_of(params: Params) -> Task:

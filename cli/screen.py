@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from cli.stopping import STOPPING
 from compressor.errors import OptionError, Undecided
 
 HEARTBEAT_SECONDS = 10.0
@@ -31,7 +32,7 @@ def parse_duration(text: str) -> float:
 
 
 class Screen:
-    """Listens to the library's progress, and stops it when the time limit is reached.
+    """Listens to the library's progress, and stops it when the time limit is reached, or when somebody asked it to end.
 
     On a terminal: a bar per stage with rate and time left. Elsewhere (CI logs): a line when a stage
     begins and ends, and one every ten seconds in between.
@@ -52,6 +53,7 @@ class Screen:
     @contextmanager
     def stage(self, name: str, *, total: int | None = None, unit: str = "") -> Iterator["_Step"]:
         """Show one stage while it runs."""
+        STOPPING.check()
         if self._quiet:
             yield _Step(self)
         elif self._console.is_terminal:
@@ -90,6 +92,7 @@ class _Step:
 
     def advance(self, amount: int = 1, note: str = "") -> None:
         self.show(amount, note)
+        STOPPING.check()
         self._screen.check_time()
 
     def show(self, amount: int, note: str) -> None:

@@ -50,7 +50,11 @@ def measure(context: typer.Context, checkpoint: Path) -> None:
     """
     params = context.params
     spec, criterion, threat = _data(params["data"]), _criterion(params["criterion"]), _threat(params["threat"])
-    path = None if params["output"] is None else _destination(params["output"], checkpoint.stem)
+    path = (
+        None
+        if params["output"] is None
+        else outputs.destination(params["output"], f"{checkpoint.stem}-sensitivity.html", SUFFIXES)
+    )
     screen, place = Screen(quiet=params["quiet"], time_limit=params["time_limit"]), choices.place_of(params)
     model, data = steps.fit(
         steps.open_model(checkpoint, progress=screen, **choices.source_of(params)),
@@ -96,16 +100,6 @@ def _threat(texts: Sequence[str] | None) -> Threat:
             f"--sensitivity takes one --threat, not {len(texts)}", advice="give the one that matters most"
         )
     return parse_threat(texts[0]) if texts else THREAT
-
-
-def _destination(output: Path, stem: str) -> Path:
-    """Return the file to write; an ending that is none of ours is a mistake, and not the name of a folder."""
-    if output.suffix and output.suffix not in SUFFIXES and not output.is_dir():
-        raise OptionError(
-            f"--output {output} ends in {output.suffix}, which --sensitivity does not write",
-            advice="end it in .svg (the drawing), .html (drawing, words and figures) or .json (the record)",
-        )
-    return outputs.destination(output, f"{stem}-sensitivity.html", SUFFIXES)
 
 
 def _content(record: Sensitivity, suffix: str, checkpoint: Path) -> bytes:

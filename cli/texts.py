@@ -197,6 +197,12 @@ def estimate_text(estimate: Estimate) -> str:
     return "\n".join([*lines, total, f"{'disk':<12}{estimate.disk_bytes / 1e6:>9.0f} MB"])
 
 
+def estimate_sentence(estimate: Estimate, num_processes: int) -> str:
+    """Say how long it may take before it begins."""
+    shared = f" shared by {num_processes} processes" if num_processes > 1 else ""
+    return f"this takes at most about {_duration(estimate.seconds / num_processes)}{shared}, if every image survives"
+
+
 def _duration(seconds: float) -> str:
     return (
         f"{seconds / 3600:.1f} h"

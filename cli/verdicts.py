@@ -1,10 +1,11 @@
 """How verdicts and bundles are shown, and which exit code they are. Imports no torch: the gate uses it."""
 
 import os
+import sys
 from pathlib import Path
 
 from compressor.bundle import open_bundle
-from compressor.errors import OptionError
+from compressor.errors import EvidenceError, OptionError
 from compressor.gate.verdict import Verdict
 from compressor.records import dump
 from compressor.report import Summary, junit, summary_text, verdict_markdown, verdict_text
@@ -20,25 +21,62 @@ def exit_code(verdict: Verdict) -> int:
     return {Decision.PASSED: PASSED, Decision.FAILED: REJECTED, Decision.UNDECIDED: UNDECIDED}[verdict.decision]
 
 
-def as_text(verdict: Verdict, form: str, *, since: Path | None = None) -> str:
-    """Return the verdict in one of the formats; on GitHub the Markdown also goes to the job's summary.
+def previous_at(bundle: Path | None, form: str) -> Verdict | None:
+    """Return the verdict to compare with, which only text does.
 
     Raises:
-        OptionError: an unknown format.
+        OptionError: another format was asked for.
+        BundleError: not a bundle.
+        EvidenceError: it holds no verdict.
+    """
+    if bundle is None:
+        return None
+    if form != "text":
+        raise OptionError(
+            f"--previous is shown in text, and --format {form} was asked for",
+            advice="leave --previous out, or use --format text",
+        )
+    verdict = open_bundle(bundle).verdict
+    if verdict is None:
+        raise EvidenceError(f"--previous {bundle} holds no verdict", advice="name a bundle that was judged")
+    return verdict
+
+
+def check_form(form: str, *, json: bool) -> str:
+    """Return the format to write.
+
+    Raises:
+        OptionError: an unknown format, or another one than the JSON that was asked for too.
     """
     if form not in ENDINGS:
         raise OptionError(f"--format {form!r} is not known", advice=f"choose one of {', '.join(ENDINGS)}")
-    board = os.environ.get("GITHUB_STEP_SUMMARY")
-    if board:
-        with Path(board).open("a", encoding="utf-8") as file:
-            file.write(verdict_markdown(verdict))
+    if json and form not in ("text", "json"):
+        raise OptionError(f"--json and --format {form} are two formats", advice="give one of them")
+    return "json" if json else form
+
+
+def as_text(verdict: Verdict, form: str, *, previous: Verdict | None = None) -> str:
+    """Return the verdict in one of the formats that `check_form` knows."""
     if form == "json":
         return dump(verdict).decode()
     if form == "markdown":
         return verdict_markdown(verdict)
     if form == "junit":
         return junit(verdict).decode()
-    return verdict_text(verdict, previous=open_bundle(since).verdict if since else None)
+    return verdict_text(verdict, previous=previous)
+
+
+def post(verdict: Verdict) -> None:
+    """Add the verdict to the summary of the job when GitHub runs it; a board that cannot be written changes nothing."""
+    board = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not board:
+        return
+    try:
+        with Path(board).open("a", encoding="utf-8") as file:
+            file.write(verdict_markdown(verdict))
+    except OSError as error:
+        reason = error.strerror or error
+        sys.stderr.write(f"warning: the verdict is not in the job's summary: cannot write {board}: {reason}\n")
 
 
 def released_text(summary: Summary, verdict: Verdict, bundle: Path) -> str:

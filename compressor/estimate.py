@@ -8,6 +8,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from compressor.attacks.passes import passes
+from compressor.attacks.threat import Threat
+from compressor.certify.battery import read_battery
 from compressor.certify.proving import NUM_SMOOTHED
 from compressor.data import Data
 from compressor.evaluate import chunk_size
@@ -20,8 +23,8 @@ from compressor.steps import fit, open_model
 from compressor.task import Proof, Task
 from compressor.types import Norm
 
-WORST_CASE_STEPS = {"quick": 25, "standard": 195, "full": 9000}
-"""Forward and backward passes per image that survives everything. An upper guess: broken images cost far less."""
+JUDGED_AGAIN = 2
+"""Answers that each attack's finds take: of the model, and of the file."""
 CURVE_STEPS = 65
 """The same for the curve that is drawn when no threat is named: 30 steps in each norm."""
 TRAINING_PASSES = 2.0
@@ -85,7 +88,8 @@ def estimate_certify(checkpoint: Checkpoint, data: Data, *, proof: Proof, num_mo
     """
     per_image = seconds_per_image(checkpoint, device=device)
     num_images = min(proof.num_images, len(data.test) if data.test else 0)
-    stages = [_certify(per_image, proof=proof, num_images=num_images, num_models=num_models)]
+    num_classes = checkpoint.num_classes
+    stages = [_certify(per_image, proof=proof, num_images=num_images, num_models=num_models, num_classes=num_classes)]
     if proof.prove:
         stages.append(_prove(checkpoint, per_image, proof=proof, num_images=num_images, num_models=num_models))
     return Estimate(stages=tuple(stages), disk_bytes=_state_bytes(checkpoint, num_images * num_models))
@@ -122,14 +126,16 @@ def estimate_release(source: Path | nn.Module, task: Task, *, progress: Progress
         seconds=per_image * TRAINING_PASSES * task.recipe.epochs * num_train * tuned,
         what=f"{task.recipe.epochs} epochs of {num_train} images, {tuned} models",
     )
-    certifying = _certify(per_image, proof=proof, num_images=num_images, num_models=num_models)
+    certifying = _certify(
+        per_image, proof=proof, num_images=num_images, num_models=num_models, num_classes=dense.num_classes
+    )
     proving = (
         [_prove(dense, per_image, proof=proof, num_images=num_images, num_models=num_models)] if proof.prove else []
     )
     return Estimate(stages=(tuning, certifying, *proving), disk_bytes=_state_bytes(dense, num_images * num_models))
 
 
-def _certify(per_image: float, *, proof: Proof, num_images: int, num_models: int) -> StageEstimate:
+def _certify(per_image: float, *, proof: Proof, num_images: int, num_models: int, num_classes: int) -> StageEstimate:
     """Guess the battery's time from above: every image survives until the last attack."""
     shaken = per_image * SHAKEN_PASSES * num_images * num_models if proof.corruptions else 0.0
     also = " and all corruptions" if proof.corruptions else ""
@@ -137,13 +143,34 @@ def _certify(per_image: float, *, proof: Proof, num_images: int, num_models: int
         seconds = per_image * CURVE_STEPS * num_images + shaken
         what = f"the curve over epsilon{also} on {num_images} images"
         return StageEstimate(stage="certify", seconds=seconds, what=what)
-    steps = WORST_CASE_STEPS.get(proof.battery, WORST_CASE_STEPS["standard"])
-    num_threats = len(proof.threats)
+    num_passes = sum(passes_of(proof.battery, threat, num_classes) for threat in proof.threats)
+    num_audited = min(proof.audit, num_images)
+    num_in_audit = sum(passes_of("full", threat, num_classes) for threat in proof.threats) if num_audited else 0
+    also += f" and full on {num_audited} survivors" if num_audited else ""
     return StageEstimate(
         stage="certify",
-        seconds=per_image * steps * num_threats * num_images * num_models + shaken,
-        what=f"{proof.battery}{also} on {num_images} images, {num_threats} threats, {num_models} models",
+        seconds=per_image * (num_passes * num_images * num_models + num_in_audit * num_audited) + shaken,
+        what=f"{proof.battery}{also} on {num_images} images, {len(proof.threats)} threats, {num_models} models",
     )
+
+
+def passes_of(battery: str, threat: Threat, num_classes: int) -> int:
+    """Return the passes of one image that survives everything: broken images cost far less.
+
+    A forward pass without a backward one counts like both, so that what attacks compute besides is covered.
+
+    Args:
+        battery: its name, or the path of a list.
+        threat: norm and radius.
+        num_classes: of the model.
+
+    Raises:
+        OptionError: an unknown battery.
+        CertifyError: an attack that cannot run on this threat or with so few classes.
+    """
+    attacks = read_battery(battery).fitted(threat, num_classes)
+    counted = [passes(each.name, each.settings, threat=threat, num_classes=num_classes) for each in attacks]
+    return sum(max(each) for each in counted) + JUDGED_AGAIN * (len(attacks) + 1)
 
 
 def _prove(

@@ -1,13 +1,26 @@
 """Files appear whole or not at all, and have one digest and one canonical form."""
 
+import contextlib
 import hashlib
 import json
 import os
+import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from compressor.errors import OutputError
+
+UNFINISHED: set[Path] = set()
+"""What is being written aside right now: files, and folders of bundles."""
+
+
+def discard_unfinished() -> None:
+    """Remove what was being written aside, for a program that ends in the middle of it."""
+    for path in list(UNFINISHED):
+        with contextlib.suppress(OSError):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def sha256_of_bytes(content: bytes) -> str:
@@ -32,30 +45,36 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         OutputError: the place cannot be written.
     """
+    write_all({path: content})
+
+
+def write_all(contents: Mapping[Path, bytes]) -> None:
+    """Write several files aside and rename them only when all are written: all of them appear, or none.
+
+    Raises:
+        OutputError: one of the places cannot be written.
+    """
+    asides: dict[Path, Path] = {}
+    place = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        try:
+        for place, content in contents.items():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            handle, aside = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.", suffix=".part")
+            asides[place] = Path(aside)
+            UNFINISHED.add(asides[place])
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(aside).chmod(0o644)
-            Path(aside).replace(path)
-        except BaseException:
-            Path(aside).unlink(missing_ok=True)
-            raise
+            asides[place].chmod(0o644)
+        for place, whole in asides.items():
+            whole.replace(place)
     except OSError as error:
         raise OutputError(
-            f"cannot write {path}: {error.strerror or error}", advice="choose another place with --output"
+            f"cannot write {place}: {error.strerror or error}", advice="choose another place with --output"
         ) from error
-
-
-def refuse_overwrite(path: Path, content: bytes, *, force: bool) -> None:
-    """Let an existing file be replaced only by the same bytes, or when `force` says so.
-
-    Raises:
-        OutputError: the file exists, differs, and `force` is off.
-    """
-    if path.exists() and not force and (path.is_dir() or path.read_bytes() != content):
-        raise OutputError(f"{path} exists already and differs", advice="choose another --output, or add --force")
+    finally:
+        for left in asides.values():
+            with contextlib.suppress(OSError):
+                left.unlink(missing_ok=True)
+            UNFINISHED.discard(left)

@@ -18,8 +18,11 @@ from compressor.bundle import names, write_bundle
 from compressor.bundle.names import SUMS, bundle_digest, format_sums
 from compressor.bundle.replay_images import Adversarial, replay_bytes
 from compressor.bundle.replay_script import replay_script
+from compressor.certify.battery import Assault, digest_of_attacks
 from compressor.certify.certificate import Certificate, digest_of_result
 from compressor.certify.certify import certify
+from compressor.certify.claim import claim_text
+from compressor.certify.numbers import stated_numbers
 from compressor.certify.outcomes import Outcomes, read_outcomes, recompute
 from compressor.data import ImageSet, open_data, parse_preprocess, stratified
 from compressor.errors import BundleError, DataError, OptionError, PolicyError
@@ -258,11 +261,14 @@ def test_an_honest_bundle_holds(folder: Path) -> None:
         "replay": Status.RECOMPUTED,
         "certificate": Status.RECOMPUTED,
         "outcomes": Status.RECOMPUTED,
+        "battery": Status.RECOMPUTED,
+        "claim": Status.RECOMPUTED,
         "verdict": Status.RECOMPUTED,
         "labels": Status.CONSISTENT,
         "attestation": Status.RECOMPUTED,
         "script": Status.RECOMPUTED,
         "words": Status.NOT_CHECKED,
+        "unfollowed": Status.NOT_CHECKED,
         "data": Status.NOT_CHECKED,
         "recheck": Status.NOT_CHECKED,
     }
@@ -374,12 +380,64 @@ def _count_wrong_as_right_in_every_place(folder: Path) -> None:
     (folder / names.OUTCOMES).write_bytes(replace(outcomes, corruptions=all_stand).to_bytes())
 
 
+def _change_result(change: Callable[[Any], None]) -> Callable[[Path], None]:
+    """Return a forger who changes the certificate's result, digests it anew and judges it anew."""
+
+    def forge(folder: Path) -> None:
+        edit(folder, names.CERTIFICATE, lambda value: change(value["result"]))
+        certificate = read_evidence([folder]).certificate
+        assert certificate is not None
+        edit(folder, names.CERTIFICATE, lambda value: value.update(result_sha256=digest_of_result(certificate.result)))
+        _judge_again(folder)
+
+    return forge
+
+
+def _change_threat(**values: Any) -> Callable[[Path], None]:
+    return _change_result(lambda result: result["threats"][0].update(values))
+
+
+def _more_steps(result: Any) -> None:
+    result["threats"][0]["attacks"][1]["settings"]["num_steps"] = 1000
+
+
+def _more_steps_with_digest(result: Any) -> None:
+    _more_steps(result)
+    threat = result["threats"][0]
+    attacks = tuple(Assault(name=each["name"], settings=each["settings"]) for each in threat["attacks"])
+    threat["battery_sha256"] = digest_of_attacks(attacks, parse_threat(THREAT))
+
+
+def _another_first(result: Any) -> None:
+    transfer = {"name": "transfer", "settings": {"source": "d4" * 32}, "num_attempted": 50, "num_broken": 0}
+    result["threats"][0]["attacks"].insert(0, transfer)
+
+
+def _change_parity(**values: Any) -> Callable[[Path], None]:
+    def forge(folder: Path) -> None:
+        edit(folder, names.PARITY, lambda value: value.update(values))
+        _judge_again(folder)
+
+    return forge
+
+
+def _call_it(battery: str) -> Callable[[Any], None]:
+    """Return a forger of the battery's name who writes the claim anew as well."""
+
+    def change(result: Any) -> None:
+        result["claim"] = result["claim"].replace("the battery quick is", f"the battery {battery} is")
+        assert f"battery {battery}" in result["claim"]
+        result["threats"][0]["battery"] = battery
+
+    return change
+
+
 FORGERIES: list[tuple[Callable[[Path], None], set[str]]] = [
-    (_raise_robustness, {"certificate", "outcomes", "verdict"}),
-    (_raise_robustness_with_digest, {"outcomes", "verdict"}),
-    (_raise_robustness_and_judge, {"outcomes"}),
+    (_raise_robustness, {"certificate", "outcomes", "claim", "verdict"}),
+    (_raise_robustness_with_digest, {"outcomes", "claim", "verdict"}),
+    (_raise_robustness_and_judge, {"outcomes", "claim"}),
     (_count_wrong_as_robust, {"outcomes"}),
-    (_raise_corruptions_and_judge, {"outcomes"}),
+    (_raise_corruptions_and_judge, {"outcomes", "claim"}),
     (_count_wrong_as_right_in_every_place, {"outcomes"}),
     (_swap_model, {"one model", "export", "parity", "replay", "attestation", "verdict"}),
     (_swap_model_and_records, {"one model", "export", "parity", "replay"}),
@@ -392,11 +450,27 @@ FORGERIES: list[tuple[Callable[[Path], None], set[str]]] = [
     (_rewrite(names.REPLAY_SCRIPT, "def sha256", "print()\n\n\ndef sha256"), {"script"}),
     (_rewrite(names.LATENCY, '"artefact_sha256": "', '"artefact_sha256": "f'), {"one model", "verdict"}),
     (lambda folder: (folder / names.CERTIFICATE).write_text("{}"), {"certificate", "outcomes", "one model", "verdict",
-     "checkpoint", "labels"}),
+     "checkpoint", "labels", "battery", "claim"}),
     (lambda folder: (folder / names.OUTCOMES).write_bytes(b"PK"), {"outcomes"}),
     (lambda folder: (folder / names.MODEL).write_bytes(b"nothing"), {"one model", "checkpoint", "export", "parity",
      "replay", "labels", "attestation", "verdict"}),
     (lambda folder: (folder / names.OUTCOMES).unlink(), {"digests"}),
+    (_change_threat(battery="full"), {"battery", "claim"}),
+    (_change_result(_call_it("full")), {"battery"}),
+    (_change_threat(battery_sha256="b2" * 32), {"battery"}),
+    (_change_result(_more_steps), {"battery"}),
+    (_change_result(_more_steps_with_digest), {"battery"}),
+    (_change_result(_another_first), {"battery", "outcomes"}),
+    (_change_threat(confidence=0.99), {"battery"}),
+    (_change_threat(interval_method="confidence-sequence"), {"battery"}),
+    (_change_threat(decided_after=7), {"battery"}),
+    (_change_threat(proved_accuracy=0.9), {"outcomes"}),
+    (_change_threat(audit={"num_audited": 20, "num_broken": 0, "interval": [0.0, 0.01]}), {"battery", "claim"}),
+    (_change_threat(audit={"num_audited": 0, "num_broken": 0, "interval": [0.0, 0.01]}), {"battery", "claim"}),
+    (_change_result(lambda result: result.update(claim="This model is proved robust.")), {"claim"}),
+    (_change_parity(max_rel=0.5), {"parity"}),
+    (_change_parity(agreement=1.5), {"parity"}),
+    (_change_parity(accuracy_torch=0.0, accuracy_onnx=1.0), {"parity"}),
 ]  # fmt: skip
 
 
@@ -409,6 +483,63 @@ def test_a_forgery_with_fresh_sums_is_caught(folder: Path, forge: Callable[[Path
     assert contradicted(report) == caught_by, report.contradictions
     assert not report.holds
     assert all(name in report.conclusion for name in caught_by)
+
+
+@pytest.mark.parametrize("version", [tool_version(), "99.0"])
+def test_a_battery_in_name_only_meets_no_demand(folder: Path, tmp_path: Path, version: str) -> None:
+    """Whoever demands `full` is not satisfied by `quick` under that name, whatever version is said to have made it."""
+    mine = tmp_path / "mine.toml"
+    mine.write_text(LOOSE + '[evidence]\nbattery = "full"\n')
+    edit(folder, names.CERTIFICATE, lambda value: value.update(tool_version=version))
+    _change_result(_call_it("full"))(folder)
+    fresh_sums(folder)
+    report = verify(folder, policy=mine)
+    assert (report.holds, report.demanded) == (False, Decision.UNDECIDED)
+    assert "your policy" in contradicted(report)
+    assert ("battery" in contradicted(report)) == (version == tool_version())
+    mine.write_text(LOOSE + '[evidence]\nbattery = "quick"\n')
+    assert verify(folder, policy=mine).demanded is Decision.UNDECIDED
+    fresh = next(check for check in verify(folder, policy=mine).checks if check.name == "your policy")
+    assert "evidence.battery" in fresh.detail
+
+
+def test_the_battery_that_ran_meets_a_demand_for_it(folder: Path, tmp_path: Path) -> None:
+    """The honest bundle, and a policy that demands its battery."""
+    mine = tmp_path / "mine.toml"
+    mine.write_text(LOOSE + '[evidence]\nbattery = "quick"\n')
+    report = verify(folder, policy=mine)
+    assert (report.holds, report.demanded) == (True, Decision.PASSED)
+
+
+@pytest.mark.parametrize(
+    ("forge", "word"),
+    [
+        (_change_result(lambda result: result.update(seed=7)), "seed"),
+        (_change_threat(flags=[]), "flags"),
+        (_change_threat(num_forward=10**9), "num_forward"),
+        (_change_parity(agreement=1.0, max_abs=0.0, max_rel=0.0), "agreement"),
+    ],
+)
+def test_what_cannot_be_followed_is_named(folder: Path, forge: Callable[[Path], None], word: str) -> None:
+    """Some figures rest on the maker's word. The report says which instead of passing over them."""
+    forge(folder)
+    fresh_sums(folder)
+    report = verify(folder)
+    assert report.holds, report.contradictions
+    (check,) = (each for each in report.checks if each.name == "unfollowed")
+    assert check.status is Status.NOT_CHECKED
+    assert word in check.detail
+
+
+def test_a_list_of_attacks_is_consistent_only(made: Made, tmp_path: Path) -> None:
+    """A TOML list is not in the bundle; its attacks have their digest, and nobody says they are those of the file."""
+    threat = replace(made.certificate.result.threats[0], battery="ours.toml")
+    claim = made.certificate.result.claim.replace("the battery quick", "the battery ours.toml")
+    result = replace(made.certificate.result, threats=(threat,), claim=claim)
+    certificate = replace(made.certificate, result=result, result_sha256=digest_of_result(result))
+    files = files_of(replace(made, certificate=certificate))[0]
+    report = verify(write_bundle(tmp_path, "tiny", files, rejected=False, force=False))
+    assert (report.holds, statuses(report)["battery"]) == (True, Status.CONSISTENT)
 
 
 def test_a_loosened_policy_is_caught_by_what_the_verifier_knows(made: Made, tmp_path: Path) -> None:
@@ -482,6 +613,7 @@ def _certify_by(made: Made, outcomes: Outcomes) -> Made:
         calibration=numbers.calibration,
         threats=(threat,),
     )
+    result = replace(result, claim=claim_text(result.artefact, stated_numbers(result), result.threats))
     certificate = replace(made.certificate, result=result, result_sha256=digest_of_result(result))
     return replace(made, certificate=certificate, outcomes=replace(outcomes, replay=made.outcomes.replay))
 

@@ -32,17 +32,19 @@ def run(
     debug: options.Debug = False,
 ) -> int:
     """Time a checkpoint, an .onnx file or a bundle in onnxruntime: latency.json."""
-    from cli import choices, outputs, texts
+    from cli import choices, identical, outputs, texts
     from compressor import steps
+    from compressor.bench.record import SCHEMA
     from compressor.records import dump
     from compressor.subject import onnx_of
 
     screen = Screen(quiet=quiet, time_limit=time_limit)
-    path = outputs.destination(output, "latency.json", (".json",))
+    path = outputs.destination(output, "latency.json", (".json",), schema=SCHEMA, force=force)
     how = choices.source_of(context.params)
     file = onnx_of(model, **how)
     other = None if against is None else onnx_of(against, **how)
     timing = choices.timing_of(context.params)
+    identical.refuse_other(path, SCHEMA, choices.latency_asked(file, other, timing), force=force)
     if dry_run:
         show(f"would time {model} on {timing.provider}, batch {timing.batches}, {timing.threads} threads")
         return 0

@@ -44,8 +44,9 @@ def run(
     debug: options.Debug = False,
 ) -> int:
     """Write certificate.json and outcomes.npz. It concludes; `compress gate` judges."""
-    from cli import choices, outputs, texts
+    from cli import choices, identical, outputs, texts
     from compressor import steps
+    from compressor.certify.certificate import SCHEMA
     from compressor.estimate import estimate_certify
     from compressor.records import dump
     from compressor.runtime.crew import joined
@@ -54,24 +55,26 @@ def run(
     crew = context.with_resource(joined())
     screen = Screen(quiet=quiet or not crew.is_first, time_limit=time_limit)
     proof, place = choices.proof_of(context.params), choices.place_of(context.params, crew)
-    path = outputs.destination(output, "certificate.json", (".json",))
+    path = outputs.destination(output, "certificate.json", (".json",), schema=SCHEMA, force=force)
     subject = open_subject(model, **choices.source_of(context.params))
     twin, images = steps.fit(
         subject.checkpoint, data, expect_accuracy=expect_accuracy, seed=seed, device=place.device, progress=screen
     )
     dense = None if baseline is None else open_subject(baseline, preprocess=twin.preprocess).checkpoint
-    if dry_run:
+    asked = choices.certificate_asked(subject, twin, images, proof=proof, baseline=dense, seed=seed)
+    identical.refuse_other(path, SCHEMA, asked, force=force)
+    if crew.is_first:
         num_models = 1 if dense is None else 2
-        show(
-            texts.estimate_text(estimate_certify(twin, images, proof=proof, num_models=num_models, device=place.device))
-        )
+        guess = estimate_certify(twin, images, proof=proof, num_models=num_models, device=place.device)
+        show(texts.estimate_text(guess)) if dry_run else screen.say(texts.estimate_sentence(guess, crew.size))
+    if dry_run:
         return 0
     certificate, outcomes = steps.prove(
         twin, images, proof=proof, artefact=subject.onnx, baseline=dense, seed=seed, place=place, progress=screen
     )
     if not crew.is_first:
         return 0
-    outputs.write_output(path, dump(certificate), force=force)
-    outputs.write_output(path.with_name("outcomes.npz"), outcomes.to_bytes(), force=force)
+    contents = {path: dump(certificate), outputs.outcomes_beside(path): outcomes.to_bytes()}
+    outputs.write_outputs(contents, force=force)
     show(dump(certificate).decode() if json else texts.certificate_text(certificate, path))
     return 0

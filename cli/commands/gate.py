@@ -51,25 +51,31 @@ def run(
     from compressor.records import now
 
     if explain is not None:
-        show(explained(explain))
+        words = explained(explain)
+        show(outputs.as_json("explanation", id=explain, text=words) if json else words)
         return 0
     if not evidence:
         raise OptionError("no evidence was named", advice="compress gate BUNDLE --policy policy.toml")
     if init:
         found = read_evidence(evidence)
         text = starter_policy(found.certificate, next(iter(found.latency), None))
-        path = outputs.destination(output, "policy.toml", (".toml",))
-        outputs.write_output(path, text.encode(), force=force)
-        show(text if json else f"wrote {path}; read it before you rely on it")
+        written = outputs.destination(output, "policy.toml", (".toml",))
+        outputs.write_output(written, text.encode(), force=force)
+        words = f"wrote {written}; read it before you rely on it"
+        show(outputs.as_json("starter", policy=written, text=text) if json else words)
         return 0
     if policy is None:
         raise OptionError("no policy was named", advice="give --policy policy.toml, or write one with --init")
+    form = verdicts.check_form(format_, json=json)
+    before = verdicts.previous_at(previous, form)
+    path = (
+        None if output is None else outputs.destination(output, f"verdict.{verdicts.ENDINGS[form]}", verdicts.SUFFIXES)
+    )
     demanded = read_policy(policy)
     verdict = judge(demanded, read_evidence(evidence), now=now(), accept=parse_accept(unsafe_accept, because))
-    text = verdicts.as_text(verdict, "json" if json else format_, since=previous)
-    if output is not None:
-        form = "json" if json else format_
-        path = outputs.destination(output, f"verdict.{verdicts.ENDINGS[form]}", verdicts.SUFFIXES)
-        outputs.write_output(path, text.encode(), force=force)
+    text = verdicts.as_text(verdict, form, previous=before)
     show(text)
+    verdicts.post(verdict)
+    if path is not None:
+        outputs.write_output(path, text.encode(), force=force)
     return verdicts.exit_code(verdict)

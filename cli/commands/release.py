@@ -88,4 +88,5 @@ def run(
         if json
         else verdicts.released_text(released.summary, released.verdict, released.bundle)
     )
+    verdicts.post(released.verdict)
     return verdicts.exit_code(released.verdict)

@@ -24,7 +24,7 @@ from compressor.bundle.names import (
 )
 from compressor.bundle.read import check_sums, open_bundle
 from compressor.errors import BundleError, OutputError
-from compressor.files import sha256_of_bytes
+from compressor.files import UNFINISHED, sha256_of_bytes
 
 MAX_TURNS = 20
 """How often another run may come in between before we give up."""
@@ -63,6 +63,7 @@ def write_bundle(exports: Path, name: str, files: Mapping[str, bytes], *, reject
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}.", suffix=".part"))
+        UNFINISHED.add(aside)
         try:
             for file, content in {**files, SUMS: sums}.items():
                 _write_through(aside / file, content)
@@ -72,6 +73,7 @@ def write_bundle(exports: Path, name: str, files: Mapping[str, bytes], *, reject
             _sync_folder(place.parent)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
+            UNFINISHED.discard(aside)
     except OSError as error:
         raise OutputError(
             f"cannot write the bundle {place}: {error.strerror or error}",

@@ -11,6 +11,7 @@ from compressor.attacks.threat import Threat, parse_threat
 from compressor.bench.record import Latency
 from compressor.certify.certificate import Certificate, Result
 from compressor.gate import wording
+from compressor.types import Norm
 
 LEAST_KEPT, MOST_KEPT = 0.3, 0.7
 MOST_THREATS = 2
@@ -103,6 +104,13 @@ def telling_threats(result: Result) -> list[tuple[Threat, float, float | None]]:
     return sorted(chosen, key=lambda each: (each[0].norm, each[0].epsilon))
 
 
+def in_steps_of_255(threat: Threat) -> str:
+    """Return a threat as people write it: `linf:48/255`, not the same in lowest terms, where that is exact."""
+    steps = threat.epsilon * 255
+    is_whole = threat.norm is Norm.LINF and steps.denominator == 1 and threat.epsilon < 1
+    return f"{threat.norm}:{steps}/255" if is_whole else str(threat)
+
+
 def _robustness(result: Result | None) -> str:
     if result is None:
         return (
@@ -111,7 +119,10 @@ def _robustness(result: Result | None) -> str:
         )
     chosen = telling_threats(result)
     if not chosen:
-        seen = ", ".join(f"{threat} {wording.percent(share)}" for threat, share, _ in kept_shares(result)) or "nothing"
+        seen = (
+            ", ".join(f"{in_steps_of_255(threat)} {wording.percent(share)}" for threat, share, _ in kept_shares(result))
+            or "nothing"
+        )
         return (
             f"\n# Measured: {seen}. No epsilon keeps 30 to 70 %, where a demand would mean most; certify without"
             '\n# --threat for the whole curve, then demand for example:\n# [[robustness]]\n# threat = "linf:1/255"\n'
@@ -125,7 +136,7 @@ def _one_threat(threat: Threat, share: float, low: float | None) -> str:
         story, limit = f"the curve says {wording.percent(share)}; the battery may find less", _floor(share - 0.05)
     else:
         story, limit = f"measured {wording.percent(share)}, lower end {wording.percent(low)}", _floor(low)
-    return f'\n[[robustness]]\nthreat = "{threat}"\nmin = {limit:g}   # {story}\nmax_drop = 0.02\n'
+    return f'\n[[robustness]]\nthreat = "{in_steps_of_255(threat)}"\nmin = {limit:g}   # {story}\nmax_drop = 0.02\n'
 
 
 def _size(result: Result | None) -> str:

@@ -1,7 +1,10 @@
 """Does the certificate follow from the outcomes, and the verdict from the evidence?"""
 
+from dataclasses import replace
+
 from compressor.bundle.names import CERTIFICATE, CONTROL, MODEL, OUTCOMES, POLICY, VERDICT
-from compressor.certify.certificate import Certificate, digest_of_result
+from compressor.certify.battery import BATTERIES
+from compressor.certify.certificate import digest_of_result
 from compressor.certify.outcomes import contradictions
 from compressor.certify.siege import STANDING
 from compressor.errors import CompressorError
@@ -9,8 +12,9 @@ from compressor.gate.evidence import read_evidence
 from compressor.gate.judge import judge
 from compressor.gate.policy import Policy, read_policy
 from compressor.gate.verdict import Condition, Verdict
-from compressor.records import now, parse, tool_version
+from compressor.records import now, tool_version
 from compressor.types import Decision
+from compressor.verify.attacked import certificates_of, is_of_battery
 from compressor.verify.opened import Opened
 from compressor.verify.record import Found, Status
 
@@ -24,11 +28,9 @@ def check_result(opened: Opened) -> Found:
     """Compute the digest of the certificate's result again."""
     if not opened.is_certified:
         return Status.NOT_CHECKED, EXPORTED_ONLY
-    certificates = {CERTIFICATE: opened.certificate}
-    if CONTROL in opened.bundle.names:
-        certificates[CONTROL] = parse(opened.path(CONTROL).read_bytes(), Certificate, source=CONTROL)
-        if certificates[CONTROL].result.data != opened.certificate.result.data:
-            return Status.CONTRADICTED, f"{CONTROL} is about other images than {CERTIFICATE}"
+    certificates = certificates_of(opened)
+    if any(each.result.data != opened.certificate.result.data for each in certificates.values()):
+        return Status.CONTRADICTED, f"{CONTROL} is about other images than {CERTIFICATE}"
     edited = [name for name, each in certificates.items() if each.result_sha256 != digest_of_result(each.result)]
     if edited:
         return (
@@ -114,9 +116,27 @@ def own_decision(opened: Opened) -> Decision | None:
 
 
 def _judged_by(policy: Policy, opened: Opened) -> Verdict:
-    """Judge as of the time of the verdict; what the maker of the bundle accepted is not accepted here."""
+    """Judge as of the time of the verdict; what the maker of the bundle accepted is not accepted here.
+
+    The gate believes the name of a battery. Here its attacks are at hand, so a name alone does not meet a demand.
+    """
     said = opened.bundle.verdict
-    return judge(policy, read_evidence([opened.bundle.folder]), now=said.created if said else now())
+    found = judge(policy, read_evidence([opened.bundle.folder]), now=said.created if said else now())
+    wanted = policy.evidence.battery
+    if wanted not in BATTERIES or not opened.is_certified:
+        return found
+    num_classes = opened.checkpoint.num_classes
+    named = [each for each in opened.certificate.result.threats if each.battery == wanted]
+    other = [str(each.threat) for each in named if not is_of_battery(each, num_classes)]
+    if not other:
+        return found
+    reason = f"what ran at {', '.join(other)} is called {wanted} and is another list of attacks: undecided"
+    conditions = tuple(
+        replace(each, decision=Decision.UNDECIDED, reason=reason) if each.id == "evidence.battery" else each
+        for each in found.conditions
+    )
+    decision = Decision.FAILED if found.decision is Decision.FAILED else Decision.UNDECIDED
+    return replace(found, conditions=conditions, decision=decision)
 
 
 def _different(said: Verdict, found: Verdict) -> list[str]:

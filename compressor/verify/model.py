@@ -9,6 +9,7 @@ from compressor.bundle.replay_images import as_input
 from compressor.evaluate import logits_of
 from compressor.export.onnx import export_onnx
 from compressor.export.parity import MAX_REL
+from compressor.export.record import Parity
 from compressor.files import sha256_of_bytes, sha256_of_file
 from compressor.load.checkpoint import sha256_of_weights
 from compressor.prune import Plan, count_cost
@@ -23,6 +24,9 @@ MADE_BY = ("tool_version", "torch_version", "onnx_version", "onnxscript_version"
 
 MAX_REL_ROUNDED = 0.02
 """Like `MAX_REL`, for the same fp16 or int8 file on two processors, which may round otherwise."""
+
+SLACK = 1e-9
+"""Of shares that are compared: the last bits of a quotient."""
 
 AT_ONCE = 64
 """Images answered at once."""
@@ -104,6 +108,8 @@ def check_twin(opened: Opened) -> Found:
     if parity is not None and parity.decision != Decision.PASSED:
         detail = f"the parity record itself says {parity.decision}"
         return Status.CONTRADICTED, detail
+    if parity is not None and (wrong := _at_odds(parity, is_float=_is_float(opened.session))):
+        return Status.CONTRADICTED, wrong
     if not _is_float(opened.session):
         detail = "the file rounds otherwise than torch; its certificate is about the file as it rounds"
         return Status.NOT_CHECKED, detail
@@ -115,6 +121,29 @@ def check_twin(opened: Opened) -> Found:
     fault, words = compare(expected, answered(opened.session, images), limit=MAX_REL)
     status = Status.CONTRADICTED if fault else Status.RECOMPUTED
     return status, f"torch and {MODEL}, real and adversarial images: {words}"
+
+
+def _at_odds(parity: Parity, *, is_float: bool) -> str:
+    """Return which figure of a parity record that passed cannot be; "" for none."""
+    shares = {
+        "agreement": parity.agreement,
+        "accuracy_torch": parity.accuracy_torch,
+        "accuracy_onnx": parity.accuracy_onnx,
+    }
+    impossible = [f"{name} {share}" for name, share in shares.items() if share is not None and not 0 <= share <= 1]
+    impossible += [
+        f"{name} {size}" for name, size in (("max_abs", parity.max_abs), ("max_rel", parity.max_rel)) if not size >= 0
+    ]
+    if is_float and parity.max_rel > MAX_REL:
+        impossible.append(f"max_rel {parity.max_rel:.1e}, and {MAX_REL:.0e} is what may pass")
+    gap = (
+        None
+        if parity.accuracy_torch is None or parity.accuracy_onnx is None
+        else abs(parity.accuracy_torch - parity.accuracy_onnx)
+    )
+    if gap is not None and gap > 1 - parity.agreement + SLACK:
+        impossible.append(f"accuracies {gap:.1%} apart, and all but {1 - parity.agreement:.1%} of the answers agree")
+    return f"the parity record passed with {'; '.join(impossible)}" if impossible else ""
 
 
 def check_replay(opened: Opened) -> Found:

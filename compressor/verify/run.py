@@ -10,6 +10,7 @@ from compressor.errors import CompressorError, MachineError, OptionError, Undeci
 from compressor.gate.policy import read_policy
 from compressor.progress import SILENT, Progress
 from compressor.types import Decision
+from compressor.verify.attacked import check_battery, check_claim, check_unfollowed
 from compressor.verify.identity import (
     check_attestation,
     check_authenticity,
@@ -42,11 +43,14 @@ CHECKS: dict[str, Callable[[Opened], Found]] = {
     "replay": check_replay,
     "certificate": check_result,
     "outcomes": check_outcomes,
+    "battery": check_battery,
+    "claim": check_claim,
     "verdict": check_verdict,
     "labels": check_labels,
     "attestation": check_attestation,
     "script": check_script,
     "words": check_words,
+    "unfollowed": check_unfollowed,
 }
 """What is looked at, in this order, once the digests hold."""
 

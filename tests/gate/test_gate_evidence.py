@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from made_up import LATER, certificate, latency, parity, row, threat_result
 
+from compressor.attacks import parse_threat
 from compressor.certify.certificate import CurvePoint
 from compressor.errors import BundleError, EvidenceError, PolicyError
 from compressor.files import sha256_of_bytes
@@ -128,6 +129,27 @@ def test_the_starter_policy_takes_epsilons_from_the_curve() -> None:
     """Where nothing was attacked at a stated threat, the curve tells; a little slack is left for the battery."""
     policy = parse_policy(starter_policy(certificate(threats=())), "p")
     assert [(str(each.threat), each.min) for each in policy.robustness] == [("linf:1/255", 0.58), ("linf:2/255", 0.37)]
+
+
+@pytest.mark.parametrize(
+    ("norm", "epsilon", "written"),
+    [
+        ("linf", "16/85", "linf:48/255"),
+        ("linf", "1/15", "linf:17/255"),
+        ("linf", "2/255", "linf:2/255"),
+        ("linf", "1/510", "linf:1/510"),
+        ("linf", "3/100", "linf:3/100"),
+        ("linf", "1", "linf:1"),
+        ("l2", "1/5", "l2:1/5"),
+    ],
+)
+def test_the_starter_policy_writes_steps_of_255(norm: str, epsilon: str, written: str) -> None:
+    """As people write them, where that is exact; the threat stays the same."""
+    made = certificate(threats=(), curve=(CurvePoint(norm=norm, epsilon=epsilon, accuracy=0.5),))
+    text = starter_policy(made)
+    assert f'threat = "{written}"' in text
+    (found,) = parse_policy(text, "p").robustness
+    assert found.threat == parse_threat(f"{norm}:{epsilon}")
 
 
 @pytest.mark.parametrize(
