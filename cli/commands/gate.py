@@ -19,7 +19,9 @@ Init = Annotated[bool, typer.Option("--init", help="Write a commented starter po
 Explain = Annotated[
     str | None, typer.Option("--explain", metavar="ID", help="What a condition means and what fixes it.")
 ]
-Previous = Annotated[Path | None, typer.Option("--previous", metavar="BUNDLE", help="Show the change since this one.")]
+Previous = Annotated[
+    Path | None, typer.Option("--previous", metavar="BUNDLE", help="Show the change since this one; in text only.")
+]
 
 
 def run(
