@@ -131,6 +131,7 @@ def baseline(**changes: Any) -> Baseline:
         agreement=0.93,
         transfer=0.62,
         per_class=classes((0.91, 0.87, 0.8, 0.74, 0.84, 0.81, 0.9, 0.89, 0.93, 0.91)),
+        calibration=Calibration(ece=0.03, nll=0.44, bins=()),
         threats=(paired("1/255", both=600, only_dense=40, only_slim=20, neither=340, difference=0.02), paired()),
     )
     return replace(made, **changes)

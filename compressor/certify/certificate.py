@@ -223,6 +223,7 @@ class Baseline:
     transfer: float | None
     """Share of images right on slim that stay right when the dense model's adversarial images are replayed on it."""
     per_class: tuple[ClassResult, ...]
+    calibration: Calibration
     threats: tuple[PairedResult, ...]
 
 

@@ -46,7 +46,7 @@ def outcomes_of(
         class_names=names,
         logits=reply.shipped,
         twin_answers=reply.twin.argmax(1),
-        dense_answers=None if dense is None else dense[1].twin.argmax(1),
+        dense_logits=None if dense is None else dense[1].twin,
         dense_sha256=None if dense is None else dense[0],
         intervals=intervals,
         threats=tuple(

@@ -2,8 +2,8 @@
 
 Arrays, N images, K classes, T threats, A attacks: `schema`, `interval_method`, `confidence`, `dense_sha256` ("" without
 a dense model); `names` (N,), `digests` (N,), `labels` (N,), `class_names` (K,); `logits` (N, K) float32 of the shipped
-file, `twin_answers` (N,) of the torch model, `dense_answers` (N,) or (0,); `threats` (T,) text, `is_claimed` (T,) bool
-(no: a point of the curve), `attacks` (T, A) text, `slim_broken` and `dense_broken` (T, N) int16: the index of the
+file, `twin_answers` (N,) of the torch model, `dense_logits` (N, K) or (0, K); `threats` (T,) text, `is_claimed` (T,)
+bool (no: a point of the curve), `attacks` (T, A) text, `slim_broken` and `dense_broken` (T, N) int16: the index of the
 attack that broke the image, -1 for none, -2 for wrong from the start (`dense_broken` is (0, N) without a dense model).
 What corruptions did is in arrays of its own, see `corruption_outcome`; so is what was proved, see `proof_outcome`.
 """
@@ -84,8 +84,8 @@ class Outcomes:
     """(N, K) of the shipped file; of the torch model where there is none."""
     twin_answers: NDArray[np.int64]
     """(N,) of the torch model that was attacked."""
-    dense_answers: NDArray[np.int64] | None
-    """(N,) of the model as delivered."""
+    dense_logits: NDArray[np.float32] | None
+    """(N, K) of the model as delivered."""
     dense_sha256: str | None
     intervals: Intervals
     """Of every number."""
@@ -102,6 +102,11 @@ class Outcomes:
         """(N,) of the shipped file."""
         answers: NDArray[np.int64] = self.logits.argmax(1)
         return answers
+
+    @property
+    def dense_answers(self) -> NDArray[np.int64] | None:
+        """(N,) of the model as delivered."""
+        return None if self.dense_logits is None else self.dense_logits.argmax(1)
 
     def to_bytes(self) -> bytes:
         """Return `outcomes.npz`; equal outcomes give equal bytes."""
@@ -121,7 +126,7 @@ class Outcomes:
                 "class_names": np.array(self.class_names, dtype=np.str_),
                 "logits": self.logits,
                 "twin_answers": self.twin_answers,
-                "dense_answers": self.labels[:0] if self.dense_answers is None else self.dense_answers,
+                "dense_logits": self.logits[:0] if self.dense_logits is None else self.dense_logits,
                 "threats": np.array([each.threat for each in self.threats], dtype=np.str_),
                 "is_claimed": np.array([each.is_claimed for each in self.threats], dtype=np.bool_),
                 "attacks": np.array(attacks, dtype=np.str_).reshape(len(self.threats), longest),
@@ -188,18 +193,20 @@ def contradictions(certificate: Certificate, outcomes: Outcomes) -> tuple[str, .
 
 
 def _baseline(outcomes: Outcomes, claimed: list[ThreatOutcome]) -> Baseline | None:
-    if outcomes.dense_answers is None or outcomes.dense_sha256 is None:
+    if outcomes.dense_logits is None or outcomes.dense_sha256 is None:
         return None
     labels, intervals = outcomes.labels, outcomes.intervals
-    dense_right = outcomes.dense_answers == labels
+    dense_answers = outcomes.dense_logits.argmax(1)
+    dense_right = dense_answers == labels
     first = claimed[0] if claimed else None
     return Baseline(
         sha256=outcomes.dense_sha256,
         clean_accuracy=float(dense_right.mean()),
         clean=intervals.paired(dense_right, outcomes.answers == labels),
-        agreement=float((outcomes.dense_answers == outcomes.answers).mean()),
+        agreement=float((dense_answers == outcomes.answers).mean()),
         transfer=numbers.transfer_share(first.slim, first.attacks) if first else None,
         per_class=numbers.class_results(labels, dense_right, first.dense if first else None, outcomes.class_names),
+        calibration=calibration(outcomes.dense_logits, labels),
         threats=tuple(
             numbers.paired_result(parse_threat(each.threat), each.dense, each.slim, intervals)
             for each in claimed
@@ -246,7 +253,7 @@ def _outcomes(arrays: Arrays) -> Outcomes:
         class_names=_texts(arrays["class_names"]),
         logits=arrays["logits"].astype(np.float32),
         twin_answers=arrays["twin_answers"].astype(np.int64),
-        dense_answers=arrays["dense_answers"].astype(np.int64) if dense_sha256 else None,
+        dense_logits=arrays["dense_logits"].astype(np.float32) if dense_sha256 else None,
         dense_sha256=dense_sha256,
         intervals=Intervals(
             method=IntervalMethod(str(arrays["interval_method"])), confidence=float(arrays["confidence"])
@@ -265,7 +272,6 @@ def _check(outcomes: Outcomes) -> None:
     """Refuse arrays that do not belong together, before anything is computed from them."""
     num = len(outcomes.labels)
     rows = [len(outcomes.names), len(outcomes.digests), len(outcomes.logits), len(outcomes.twin_answers)]
-    rows += [] if outcomes.dense_answers is None else [len(outcomes.dense_answers)]
     rows += [len(each.slim) for each in outcomes.threats]
     rows += [len(each.dense) for each in outcomes.threats if each.dense is not None]
     if num == 0 or set(rows) != {num}:
@@ -273,6 +279,8 @@ def _check(outcomes: Outcomes) -> None:
     num_classes, labels = len(outcomes.class_names), outcomes.labels
     if outcomes.logits.shape != (num, num_classes) or not 0 <= labels.min() <= labels.max() < num_classes:
         raise ValueError("labels, logits and class names do not fit each other")
+    if outcomes.dense_logits is not None and outcomes.dense_logits.shape != outcomes.logits.shape:
+        raise ValueError("the dense model's logits do not fit the slim one's")
     if not 0 < outcomes.intervals.confidence < 1:
         raise ValueError("its confidence is not between 0 and 1")
     _check_proofs(outcomes)

@@ -76,6 +76,8 @@ class Column:
     """Under each threat of the summary."""
     corrupted: Figure | None = None
     """Mean over the common corruptions."""
+    calibration_error: float | None = None
+    """Expected calibration error, in [0, 1]."""
     params: int | None = None
     macs: int | None = None
     num_bytes: int | None = None
@@ -214,6 +216,7 @@ def _dense_column(
         accuracy=accuracy,
         robust=robust,
         corrupted=Figure(value=shaken.mean_accuracy, interval=shaken.mean_interval) if shaken else None,
+        calibration_error=baseline.calibration.ece if baseline else None,
         params=size.params if size else None,
         macs=size.macs if size else None,
         num_bytes=size.num_bytes if size else None,
@@ -230,6 +233,7 @@ def _slim_column(
         accuracy=Figure(value=result.clean_accuracy, interval=result.clean_interval) if result else None,
         robust=_robust(result, threats),
         corrupted=_corrupted(result),
+        calibration_error=result.calibration.ece if result else None,
         params=result.model.params if result else None,
         macs=result.model.macs if result else None,
         num_bytes=parity.bytes_model if parity else None,
@@ -246,6 +250,7 @@ def _control_column(control: Certificate | None, threats: tuple[Threat, ...]) ->
         accuracy=Figure(value=result.clean_accuracy, interval=result.clean_interval),
         robust=_robust(result, threats),
         corrupted=_corrupted(result),
+        calibration_error=result.calibration.ece,
         params=result.model.params,
         macs=result.model.macs,
     )

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from compressor.bench.record import Latency
-from compressor.certify.certificate import Result
+from compressor.certify.certificate import Baseline, Result
 from compressor.gate import wording
 from compressor.gate.judge import blocking
 from compressor.gate.verdict import Condition, Verdict
@@ -33,6 +33,7 @@ def comparison(summary: Summary) -> Table:
     for place, threat in enumerate(summary.threats):
         rows.append((f"robust {threat} %", *(_share(column.robust[place]) for column in columns)))
     rows.append(("corrupted %", *(_share(column.corrupted) for column in columns)))
+    rows.append(("calibration error %", *(_plain(column.calibration_error) for column in columns)))
     rows += [
         ("parameters", *(_part(column.params, dense.params if dense else None, wording.amount) for column in columns)),
         ("multiply-adds", *(_part(column.macs, dense.macs if dense else None, wording.count) for column in columns)),
@@ -60,6 +61,7 @@ def _comparison_notes(summary: Summary) -> list[str]:
             f"Intervals: {wording.demanded_percent(result.confidence)}, by {result.interval_method}{others}; they "
             "cover the sampling of images. Attacks bound robust accuracy from above."
         )
+        notes += _beside_dense(result.baseline)
     if summary.timed is not None:
         row = summary.timed
         notes.append(f"Latency: {wording.configuration(row.provider, row.batch, row.threads)} on {row.device_name}.")
@@ -69,6 +71,17 @@ def _comparison_notes(summary: Summary) -> list[str]:
     elif summary.has_control:
         notes.append("Control: the dense model, fine-tuned by the same recipe.")
     return notes
+
+
+def _beside_dense(baseline: Baseline | None) -> list[str]:
+    """Say how alike the two models answer, and whether what fools one fools the other."""
+    if baseline is None:
+        return []
+    alike = f"Dense and slim give the same answer to {wording.percent(baseline.agreement)} of the images"
+    if baseline.transfer is None:
+        return [f"{alike}."]
+    outlived = wording.percent(baseline.transfer)
+    return [f"{alike}; {outlived} of what slim answers right outlives the adversarial images of dense."]
 
 
 def _share(figure: Figure | None) -> str:
@@ -159,6 +172,13 @@ def per_class(result: Result) -> Table | None:
     heads = ["class", "images", "dense recall %", "slim recall %"]
     heads += ["dense robust %", "slim robust %"] if robust else []
     first = f"Robust: under {result.threats[0].threat}. " if robust and result.threats else ""
+    falls = [
+        (before.recall - after.recall, after.label)
+        for before, after in zip(dense.values(), result.per_class, strict=False)
+        if before.recall is not None and after.recall is not None
+    ]
+    if falls and max(falls)[0] > 0:
+        first += f"{max(falls)[1]} loses most recall, {wording.points(max(falls)[0])}. "
     note = f"{first}One class has few images: a few points are noise."
     return Table(title="Each class", heads=tuple(heads), rows=tuple(rows), note=note)
 
