@@ -1,16 +1,22 @@
 """docs/benchmarks.md is what its rows say, and the rows show what the page claims."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from benchmarks import battery
 from benchmarks.battery_claims import REFERENCES, SECONDS, claims
-from benchmarks.battery_parts import KINDS, parts
+from benchmarks.battery_parts import KINDS, current_code, parts
 from benchmarks.battery_row import SCHEMA, Answer, Row, packed, read_rows
+from benchmarks.battery_runs import digest_of
 from benchmarks.page import PAGE, latency, page
 from benchmarks.page_battery import oracles, resnets, speed
+from compressor.attacks.threat import parse_threat
 from compressor.certify.certificate import AttackResult
+from compressor.records import dump
+from compressor.runtime.machine import versions
 
 ROWS = {row.name: row for row in read_rows()}
 OPEN = {
@@ -94,6 +100,28 @@ def test_dear_batteries_run_between_cheap_ones() -> None:
     assert rounds.count("standard") == 3
     assert rounds.index("standard") < rounds.index("full")
     assert "full" not in rounds[-3:]
+
+
+def test_what_has_its_row_is_not_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer is kept while code, libraries and its list of attacks are the same; each change drops what it made."""
+    monkeypatch.setattr(battery, "FOLDER", tmp_path)
+    part = next(part for part in parts(repeats=1, num_images=9) if part.kind == "resnet")
+    threat = parse_threat(part.threat)
+    digests = {name: digest_of(name, threat, policy=battery.POLICY) for name in part.batteries}
+    answers = tuple(replace(answer(name, [True] * 9), sha256=digests[name]) for name in part.batteries)
+    made = replace(
+        row(part.name, part.kind, answers, 9), threat=part.threat, code=current_code(part.kind), versions=versions()
+    )
+    assert battery.kept(part) == {}
+    for changed, kept in (
+        (made, {"standard", "full"}),
+        (replace(made, answers=(replace(answers[0], sha256="other"), answers[1])), {"full"}),
+        (replace(made, code="other"), set()),
+        (replace(made, versions={"torch": "9"}), set()),
+        (replace(made, num_images=10), set()),
+    ):
+        (tmp_path / f"{part.name}.json").write_bytes(dump(changed))
+        assert set(battery.kept(part)) == kept
 
 
 @pytest.mark.parametrize("num", [1, 7, 8, 9, 200])
