@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup lint test test-slow demo bench coverage clean
+.PHONY: setup lint test test-slow demo bench bench-page coverage clean
 
 setup: $(STAMP)
 
@@ -27,8 +27,15 @@ test-slow: $(STAMP)
 demo: $(STAMP)
 	$(BIN)/compress demo --output exports --force
 
+# Hours on two cores where nothing is measured yet; may be interrupted and goes on. The page alone: make bench-page.
 bench: $(STAMP)
+	$(BIN)/python -m benchmarks.battery
 	$(BIN)/python -m benchmarks.latency --provider cpu --output benchmarks/results
+	$(BIN)/python -m benchmarks.throughput --device cpu --output benchmarks/results
+	$(BIN)/python -m benchmarks.page
+
+bench-page: $(STAMP)
+	$(BIN)/python -m benchmarks.page
 
 coverage: $(STAMP)
 	$(BIN)/python -m benchmarks.coverage

@@ -1,6 +1,5 @@
 """One network through all stages, each in a process with limits: a failure becomes a row and not the end."""
 
-import hashlib
 import multiprocessing
 import resource
 import traceback
@@ -9,13 +8,13 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from benchmarks import rows
 from benchmarks.coverage_row import SCHEMA, Row
 from benchmarks.stages import STAGES, Fields, Job
 from compressor.errors import CompressorError
 from compressor.records import now
 from compressor.runtime.machine import host, installed_version, versions
 
-ROOT = Path(__file__).resolve().parents[1]
 CODE = ("compressor/load", "compressor/prune", "compressor/export", "benchmarks/stages.py", "benchmarks/zoo.py")
 PRELOADED = ["torch", "torchvision", "torch.onnx", "torch.export", "torch._dynamo", "onnx", "onnxscript"]
 """Imported once, in the process that all others are forked from. Nothing of compress, and not torch-pruning."""
@@ -71,12 +70,7 @@ def cover(architecture: str, folder: Path, *, limits: Limits | None = None, stag
 
 def digest_of_code() -> str:
     """Return a digest over the code that can change a row."""
-    digest = hashlib.sha256()
-    for place in CODE:
-        path = ROOT / place
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]
+    return rows.digest_of_code(CODE)
 
 
 def in_own_process(stage: Callable[[Job], Fields], job: Job, limits: Limits) -> Fields | Failure:

@@ -15,9 +15,10 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy and torch: times are those of one thread
 
-from benchmarks.cover import ROOT, Limits, cover, digest_of_code
+from benchmarks.cover import Limits, cover, digest_of_code
 from benchmarks.coverage_row import Row
 from benchmarks.coverage_table import write_table
+from benchmarks.rows import ROOT
 from benchmarks.stages import STAGES
 from compressor.files import write_whole
 from compressor.records import dump, parse
