@@ -18,6 +18,7 @@ from compressor.certify.battery import digest_of_attacks, read_battery
 from compressor.certify.certificate import AttackResult
 from compressor.certify.certify import certify
 from compressor.certify.fights import inspected, plain_fights
+from compressor.certify.fleet import Fleet
 from compressor.certify.siege import Siege
 from compressor.certify.work import answer_clean, party, work_on
 from compressor.files import canonical_json, sha256_of_bytes
@@ -76,7 +77,7 @@ def run(subject: Subject, threat: Threat, battery: str, *, machine: Machine, sta
         state: folder for the state; a run that goes on from there has no times.
     """
     is_fresh, clock, checks = state is None or not state.exists(), Clock(), Clock()
-    work = work_on(subject.images, seed=SEED, device=machine.device, batch_size=256, state=state, progress=SILENT)
+    work = work_on(subject.images, seed=SEED, device=machine.device, fleet=Fleet(256), state=state, progress=SILENT)
     one = party("model", subject.checkpoint, None, device=machine.device, threads=machine.threads)
     with one.twins:
         with clock.running():
