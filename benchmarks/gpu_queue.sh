@@ -1,14 +1,25 @@
 #!/usr/bin/env bash
-# Everything that waits for a GPU, in one call of at most nine minutes: benchmarks/gpu_queue.sh OUT [CIFAR_DIR CHECKPOINT]
+# Everything that waits for a GPU, in one call of at most nine minutes:
 #
-# Writes JSON rows and logs to OUT; commit the rows to benchmarks/results/. Each part has its own time limit and its
-# own exit code in OUT/queue.txt, so that one failure does not cost the rest.
+#     benchmarks/gpu_queue.sh OUT [CIFAR_DIR CHECKPOINT [SHARED_DATA_DIR]]
+#     PARTS="battery release" benchmarks/gpu_queue.sh OUT ...      # only these: tests tests-gpu throughput latency
+#                                                                  # battery release
+#
+# Writes JSON rows and logs to OUT; commit the rows to benchmarks/results/ and run `make bench-page`. Each part has its
+# own time limit and its own exit code in OUT/queue.txt, so that one failure does not cost the rest.
 set -u
-out=${1:?usage: gpu_queue.sh OUT [CIFAR_DIR CHECKPOINT]}
+out=${1:?usage: gpu_queue.sh OUT [CIFAR_DIR CHECKPOINT [SHARED_DATA_DIR]]}
 mkdir -p "$out"
+budget=530
 part() { # NAME SECONDS COMMAND...
     local name=$1 limit=$2 begin=$SECONDS
     shift 2
+    [[ " ${PARTS:-$name} " == *" $name "* ]] || return 0
+    limit=$((limit < budget - SECONDS ? limit : budget - SECONDS))
+    if ((limit < 10)); then
+        echo "$name: left out, the nine minutes are over" | tee -a "$out/queue.txt"
+        return 0
+    fi
     timeout -k 5 "$limit" "$@" >"$out/$name.log" 2>&1
     echo "$name: exit $?, $((SECONDS - begin)) s" | tee -a "$out/queue.txt"
     tail -n 12 "$out/$name.log"
@@ -21,6 +32,11 @@ if python3 -c 'import onnxruntime as o, sys; sys.exit("CUDAExecutionProvider" no
     part latency 120 python3 -m benchmarks.latency --provider cuda --batches 1 8 64 --output "$out"
 else
     echo "latency: onnxruntime has no CUDA provider here; install onnxruntime-gpu first" | tee -a "$out/queue.txt"
+fi
+if [ $# -ge 4 ]; then
+    part battery 150 python3 -m benchmarks.battery resnet --num-images 200 --device cuda:0 --shared "$4" --cifar "$2" \
+        --work /tmp/compress-battery
+    cp benchmarks/results/battery/resnet20-*.json "$out" 2>/dev/null
 fi
 if [ $# -ge 3 ]; then
     part release 170 python3 -m cli release "$3" --arch cifar:resnet20 --preprocess imagenet --data "$2" --ratio 0.5 \
