@@ -1,5 +1,6 @@
 """What a person reads when a command is done, and the next command."""
 
+import textwrap
 from pathlib import Path
 
 from compressor.bench.record import Latency, LatencyRow
@@ -12,6 +13,9 @@ from compressor.prune import Plan, Target
 from compressor.records import to_plain
 from compressor.shrink import Shrunk
 from compressor.steps import Shipped
+
+WIDTH = 80
+"""Of a terminal, in columns."""
 
 WIDE_GAP = 0.02
 """Of dense: a gap above it is explained."""
@@ -122,7 +126,15 @@ def certificate_text(certificate: Certificate, path: Path) -> str:
     if not result.threats:
         lines += [f"accuracy at {point.norm}:{point.epsilon:<12} {point.accuracy:6.1%}" for point in result.curve]
     lines += [] if result.corruptions is None else _corruption_lines(result.corruptions)
-    return "\n".join([*lines, result.claim, f"wrote {path}", f"next: compress gate {path} --policy policy.toml"])
+    said = [_wrapped(line) for line in (*lines, result.claim)]
+    return "\n".join([*said, f"wrote {path}", f"next: compress gate {path} --policy policy.toml"])
+
+
+def _wrapped(line: str) -> str:
+    """Return a line in lines of a terminal; what is in columns fits already, and stays."""
+    if len(line) <= WIDTH:
+        return line
+    return textwrap.fill(line, WIDTH, subsequent_indent="    " if line.startswith("  ") else "", break_long_words=False)
 
 
 def _proof_lines(threat: ThreatResult) -> list[str]:
