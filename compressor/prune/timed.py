@@ -15,7 +15,7 @@ NUM_CONFIRMED = 4
 """Candidates that are timed thoroughly at the end, at most."""
 CLOSE = 0.01
 """A candidate this close below the ceiling, as a fraction of dense, ends the search for a ratio."""
-NUM_ENLARGED = 6
+NUM_ENLARGED = 8
 """Models with single layers or blocks given back that are timed after that, thoroughly, at most."""
 NARROW = 0.02
 """A gap of this fraction of dense ends giving back."""
@@ -111,7 +111,7 @@ def _given_back(
     """Enlarge single layers (or blocks, where no filters leave) while a measured model stays below the limit.
 
     Multiply-adds only say what to try next: as many more as a straight line to the smallest larger model that was too
-    slow allows. Where that is not enough for any step, the smallest step is tried.
+    slow allows. Where that is not enough for any step, the smallest step that was not tried yet is.
 
     Args:
         chooser: of the dense model.
@@ -130,10 +130,12 @@ def _given_back(
         allowed = choice.cost.macs + share * (ceiling - choice.cost.macs)
         trial = give_back(chooser, choice, _macs, min(allowed, ceiling - 1))
         if key_of(trial) == key_of(choice):
+            known = {key_of(other) for other, _ in too_slow}
             steps = [chooser.enlarged(choice, part) for part in chooser.parts(choice)]
-            trial = min(steps, key=_macs, default=choice)
-            if not choice.cost.macs < trial.cost.macs < ceiling:
+            untried = [step for step in steps if key_of(step) not in known]
+            if not untried:
                 break
+            trial = min(untried, key=_macs)
         found = upper(trial)
         if found < limit:
             choice, reached = trial, found
