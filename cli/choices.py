@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cli import outputs
 from cli.options import EXPORTS
 from cli.values import parse_accept, parse_ceiling, parse_latency, parse_ratio_for, parse_size
 from compressor.attacks import parse_threat
@@ -58,10 +59,11 @@ def cut_of(params: Params) -> Cut:
     """
     ways = [name for name in WAYS if params.get(name) is not None]
     if len(ways) != 1:
-        given = " and ".join(f"--{name.replace('_', '-')}" for name in ways) or "nothing"
+        given = " and ".join(f"--{name.replace('_', '-')}" for name in ways)
         raise OptionError(
-            f"how much shall leave? {given} was given",
-            advice="give one of --ratio 0.5, --target-macs 20M, --target-params 0.5, --plan plan.json",
+            f"how much shall leave? {f'{given} were given' if given else 'nothing was given'}",
+            advice="give one of --ratio 0.5, --target-macs 20M, --target-params 0.5, --target-bytes 1.5MB, "
+            "--target-latency 2ms, --plan plan.json",
         )
     plan = params.get("plan")
     if params["steps"] > 1 and (ways[0] not in STEPWISE or params.get("plan_only")):
@@ -115,6 +117,24 @@ def _plan_at(path: Path) -> Plan:
     if not path.is_file():
         raise OptionError(f"--plan {path} is not a file", advice="write one with compress prune --plan-only")
     return parse(path.read_bytes(), Plan, source=str(path))
+
+
+def pruned_file(params: Params) -> Path:
+    """Return the file that prune writes; an ending that is none of ours is a mistake, and not the name of a folder.
+
+    Raises:
+        OptionError: another ending.
+        OutputError: nothing can be written there.
+    """
+    output: Path | None = params["output"]
+    suffixes = (".json",) if params["plan_only"] else (".safetensors", ".pt")
+    if output is not None and output.suffix and output.suffix not in suffixes and not output.is_dir():
+        raise OptionError(
+            f"--output {output} ends in {output.suffix}, which is not written here",
+            advice=f"end it in {' or '.join(suffixes)}, or name a folder that is there",
+        )
+    name = "plan.json" if params["plan_only"] else f"{params['checkpoint'].stem}-slim.safetensors"
+    return outputs.destination(output, name, suffixes)
 
 
 def recipe_of(params: Params) -> Recipe:

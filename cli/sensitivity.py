@@ -6,6 +6,7 @@ from pathlib import Path
 import typer
 
 from cli import choices, outputs
+from cli.idle import typed
 from cli.screen import Screen, show
 from compressor import steps
 from compressor.attacks.threat import Threat, parse_threat
@@ -27,18 +28,16 @@ ONLY_HERE = ("data", "threat", "criterion", "num_images", "output")
 
 
 def refuse_without(context: typer.Context) -> None:
-    """Refuse options that would be ignored; what stands in a file may be there for other commands.
+    """Refuse options that would be ignored.
 
     Raises:
         OptionError: one of them was typed.
     """
-    for name in ONLY_HERE:
-        source = context.get_parameter_source(name)
-        if source is not None and source.name == "COMMANDLINE":
-            raise OptionError(
-                f"--{name.replace('_', '-')} is about --sensitivity, which was not given",
-                advice="add --sensitivity, or leave it out",
-            )
+    option = typed(context, ONLY_HERE)
+    if option is not None:
+        raise OptionError(
+            f"{option} is about --sensitivity, which was not given", advice="add --sensitivity, or leave it out"
+        )
 
 
 def measure(context: typer.Context, checkpoint: Path) -> None:

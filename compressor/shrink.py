@@ -13,8 +13,9 @@ from compressor.finetune import History, Recipe
 from compressor.load import Checkpoint
 from compressor.measures import FileBytes, FileLatency
 from compressor.progress import SILENT, Progress
-from compressor.prune import Measure, Plan, compose, plan, slim
+from compressor.prune import Measure, Plan, compose, plan, slim, trace_coupling
 from compressor.prune.blocks import num_blocks
+from compressor.prune.named import still_deciding
 from compressor.records import dump, parse
 from compressor.steps import tune
 from compressor.task import HERE, Cut, Place, Timing
@@ -142,11 +143,12 @@ def shrink(
     )
     recipe = recipe or Recipe(seed=seed)
     may_tune = data is not None and data.train is not None and recipe.epochs > 0
-    current, plans = dense, []
+    current = dense
+    plans: list[Plan] = []
     parts = _parts(dense, cut, choose_here)
     for number, part in enumerate(parts, start=1):
         try:
-            chosen = choose_here(current, cut=part)
+            chosen = choose_here(current, cut=_for_what_is_left(current, part) if plans else part)
         except PruneError as error:
             if len(parts) == 1:
                 raise
@@ -154,6 +156,8 @@ def shrink(
                 f"step {number} of {len(parts)}: {error}", advice="take fewer --steps, or let more leave"
             ) from error
         current = slim(current, chosen)
+        for note in current.notes:
+            progress.say(note)
         plans.append(chosen)
         if may_tune and number < len(parts):
             assert data is not None
@@ -183,6 +187,14 @@ def _parts(dense: Checkpoint, cut: Cut, choose_here: Callable[..., Plan]) -> lis
         of_macs = cut.target_macs is not None
         shares[-1] = replace(last, target_macs=limit) if of_macs else replace(last, target_params=limit)
     return [share for share in shares if cut.structure is not Structure.BLOCKS or share.num_blocks != 0]
+
+
+def _for_what_is_left(current: Checkpoint, part: Cut) -> Cut:
+    """Return the cut of a later step: layers with a ratio of their own may have left with a block."""
+    if not part.ratio_for:
+        return part
+    graph = trace_coupling(current.model, current.input_shape)
+    return replace(part, ratio_for=still_deciding(graph, part.ratio_for))
 
 
 def _share(dense: Checkpoint, cut: Cut, aim: Plan, number: int) -> Cut:

@@ -72,6 +72,17 @@ def test_a_ceiling_is_met_by_the_last_step(scene: tuple[Checkpoint, Data], quant
     assert after > 0.4 * before
 
 
+def test_a_layer_with_its_own_ratio_may_leave_with_its_block() -> None:
+    """A glob that named something in the first step need not name anything in the second; the plan still tells it."""
+    dense = load(build("cifar:resnet14", num_classes=10), arch="cifar:resnet14", input_size=(8, 8))
+    for convolution in (dense.model.layer3[1].conv1, dense.model.layer3[1].conv2):
+        convolution.weight.data *= 1e-3
+    cut = Cut(ratio=0.5, num_steps=2, structure=Structure.BOTH, ratio_for={"layer3.1.conv1": 0.25})
+    whole = shrink(dense, cut=cut).plan
+    assert whole.removed_blocks[0] == "layer3.1"
+    assert whole.ratio_for.keys() == {"layer3.1.conv1"}
+
+
 @pytest.mark.slow
 def test_a_stopped_run_goes_on(scene: tuple[Checkpoint, Data], tmp_path: Path) -> None:
     """What earlier steps were tuned to is found again in the state."""

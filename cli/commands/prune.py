@@ -59,12 +59,14 @@ def run(
     debug: options.Debug = False,
 ) -> int:
     """Make a slim checkpoint, NAME-slim.safetensors; fine-tuned when --data has training images."""
-    from cli import choices, outputs, texts
+    from cli import choices, idle, outputs, texts
     from compressor import shrink
     from compressor.load import file_bytes
     from compressor.records import dump
     from compressor.steps import fit, open_model
 
+    idle.refuse_idle_choices(context)
+    idle.refuse_idle_tuning(context)
     screen = Screen(quiet=quiet, time_limit=time_limit)
     cut, recipe, place, timing = (
         choices.cut_of(context.params),
@@ -72,8 +74,7 @@ def run(
         choices.place_of(context.params),
         choices.timing_of(context.params),
     )
-    name = "plan.json" if plan_only else f"{checkpoint.stem}-slim.safetensors"
-    path = outputs.destination(output, name, (".json",) if plan_only else (".safetensors", ".pt"))
+    path = choices.pruned_file(context.params)
     dense, images = open_model(checkpoint, progress=screen, **choices.source_of(context.params)), None
     if data is not None:
         dense, images = fit(

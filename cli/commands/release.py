@@ -72,10 +72,11 @@ def run(
     debug: options.Debug = False,
 ) -> int:
     """Prune, tune, export, certify, time, judge: exports/NAME-DIGEST8/, or rejected/NAME-DIGEST8/."""
-    from cli import choices, outputs, texts, verdicts
+    from cli import choices, idle, outputs, texts, verdicts
     from compressor.estimate import estimate_release
     from compressor.pipeline import release
 
+    idle.refuse_idle_choices(context)
     screen = Screen(quiet=quiet, time_limit=time_limit)
     task = choices.release_of(context.params)
     outputs.check_folder(task.output)

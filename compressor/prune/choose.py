@@ -16,7 +16,8 @@ from compressor.prune.breaking import breaking_groups
 from compressor.prune.cost import Cost, Prediction, count_cost
 from compressor.prune.coupling import CouplingGraph, Group, LeftOut, trace_coupling
 from compressor.prune.criteria import CRITERIA, Material, Scores
-from compressor.prune.selectors import check_globs, check_ratio, group_matches, matches, ratio_of
+from compressor.prune.named import check_named, is_kept
+from compressor.prune.selectors import check_globs, check_ratio, group_matches, ratio_of
 from compressor.prune.skeleton import skeleton
 from compressor.prune.widths import choose_units, counts, global_ratios, isomorphic_ratios, lowest, next_width
 from compressor.types import Scope, Skipped, Structure
@@ -80,7 +81,7 @@ class Chooser:
         """Check the wish against the model.
 
         Raises:
-            PruneError: an unknown criterion, a glob that matches nothing, a bad ratio or step.
+            PruneError: an unknown criterion, a glob that matches or decides nothing, a bad ratio or step.
         """
         _check(wish, checkpoint.model)
         self._checkpoint = checkpoint
@@ -95,10 +96,14 @@ class Chooser:
         """Blocks that may leave."""
         self.kept_blocks: tuple[str, ...] = ()
         if wish.structure is not Structure.FILTERS:
-            self._found = search_blocks(checkpoint.model, checkpoint.input_shape)
-            names = tuple(block.name for block in self._found.found)
-            self.kept_blocks = tuple(name for name in names if matches(name, wish.keep))
-            self.removable = tuple(name for name in names if name not in self.kept_blocks)
+            found = self._found = search_blocks(checkpoint.model, checkpoint.input_shape)
+            is_whole = {block.name: is_kept(block, checkpoint.model, wish.keep) for block in found.found}
+            self.kept_blocks = tuple(name for name, kept in is_whole.items() if kept)
+            self.removable = tuple(name for name, kept in is_whole.items() if not kept)
+        if wish.keep or wish.ratio_for:
+            filters = wish.structure is not Structure.BLOCKS
+            graph = trace_coupling(checkpoint.model, checkpoint.input_shape) if filters else None
+            check_named(checkpoint.model, keep=wish.keep, ratio_for=wish.ratio_for, graph=graph, blocks=self._found)
         can_compare = train is not None and checkpoint.preprocess is not None
         self.block_criterion = wish.block_criterion or ("cka" if can_compare else "l1")
 

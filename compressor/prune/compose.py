@@ -45,7 +45,10 @@ def compose(dense: Checkpoint, plans: Sequence[Plan]) -> Plan:
         last,
         dense_sha256=first.dense_sha256,
         ratio=_together(plan.ratio for plan in plans),
-        ratio_for={glob: _together(plan.ratio_for[glob] for plan in plans) for glob in last.ratio_for},
+        ratio_for={
+            glob: _together(plan.ratio_for[glob] for plan in plans if glob in plan.ratio_for)
+            for glob in first.ratio_for
+        },
         target=None if last.target is None else _seen_from(last.target, first),
         removed_blocks=removed_blocks,
         groups=groups,

@@ -1,13 +1,14 @@
 """The plan: what leaves a model and what that saves. A file that can be read, kept and carried out later."""
 
 from dataclasses import dataclass
+from typing import Final, Literal
 
 from compressor.prune.cost import Cost
 from compressor.prune.coupling import LeftOut
 from compressor.records import strict
 from compressor.types import Scope, Structure
 
-SCHEMA = "compress.plan/1"
+SCHEMA: Final = "compress.plan/1"
 
 
 @strict
@@ -79,7 +80,7 @@ class Target:
 class Plan:
     """`plan.json`."""
 
-    schema: str
+    schema: Literal["compress.plan/1"]
     created: str
     tool_version: str
     dense_sha256: str

@@ -1,15 +1,18 @@
 """Cut a model exactly as a plan says, and check that nothing else happened."""
 
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from compressor.errors import PruneError
 from compressor.load.checkpoint import Checkpoint
 from compressor.load.fit import replace_tensors
 from compressor.prune.blocks import num_blocks, same_weights
-from compressor.prune.cost import count_cost
+from compressor.prune.cost import Cost, count_cost
 from compressor.prune.coupling import CouplingGraph, trace_coupling
 from compressor.prune.cut import cut_units
 from compressor.prune.masked import kept_statistics, masked
@@ -21,13 +24,20 @@ SIDES = (32, 64, 96)
 """Image sizes that answers are compared at, where the model takes them."""
 TOLERANCE = 1e-3
 """Largest difference between slim and masked logits, relative to the largest logit, in float32."""
+UNCOMPARED = (
+    "its answers were not compared with those of the masked dense model: it has norms over channels without a scale, "
+    "which cannot be told to leave channels out; shapes, cost and finite answers were checked"
+)
+"""The note on a slim model whose oracle does not exist."""
 
 
 def slim(checkpoint: Checkpoint, plan: Plan) -> Checkpoint:
     """Return a smaller model; the dense one is not touched.
 
-    The result is checked: eval and train mode at two batch sizes answer in the same shapes as before, what is counted
-    is what the plan predicted, and the answers are those of the dense model with the same channels masked.
+    The result is checked. Without computing, on shapes: in eval and in train mode, at two batch sizes, it answers in
+    the same shapes as before, and its counted cost is what the plan predicted. With numbers, in eval mode on one random
+    image: its answers are finite, and where filters left they are those of the dense model with the same channels
+    masked. Where norms over channels have no scale there is no such oracle; a note on the slim model says so.
 
     Args:
         checkpoint: the model the plan was made for, or one of the same structure.
@@ -42,6 +52,7 @@ def slim(checkpoint: Checkpoint, plan: Plan) -> Checkpoint:
             advice="make a new plan for this model",
         )
     leaving = plan.leaving()
+    _check_once(plan)
     _check_blocks(checkpoint.model, plan)
     dense = same_weights(checkpoint.model, plan.removed_blocks)
     graph = trace_coupling(dense, plan.input_shape) if leaving else None
@@ -52,18 +63,33 @@ def slim(checkpoint: Checkpoint, plan: Plan) -> Checkpoint:
     _own_the_rest(made, dense)
     _check_cost(made, plan)
     _check_shapes(checkpoint.model, made, plan.input_shape)
-    if graph is not None:
-        _check_answers(dense, graph, made, plan)
-    made.eval()
-    return checkpoint.followed_by(
+    image = _image(dense, plan)
+    answers = _answers(made, image)
+    if graph is not None and not graph.has_bare_norms:
+        _check_answers(dense, graph, answers, image, plan)
+    slimmer = checkpoint.followed_by(
         made, _line(checkpoint, plan), removed_blocks=(*checkpoint.removed_blocks, *plan.removed_blocks)
     )
+    return replace(slimmer, notes=(UNCOMPARED,)) if graph is not None and graph.has_bare_norms else slimmer
 
 
 def _own_the_rest(made: nn.Module, dense: nn.Module) -> None:
     """Copy the tensors that were not cut. Copying everything before cutting would hold a second dense model."""
     shared = {id(tensor) for tensor in chain(dense.parameters(), dense.buffers())}
     replace_tensors(made, lambda _, __, tensor: tensor.detach().clone() if id(tensor) in shared else tensor)
+
+
+def _check_once(plan: Plan) -> None:
+    """Refuse a file that names anything twice: whoever wrote it meant something else."""
+    named: list[tuple[str, Sequence[str | int]]] = [
+        ("group", [group.name for group in plan.groups]),
+        ("block", plan.removed_blocks),
+        *((f"group {group.name!r}: unit", group.removed) for group in plan.groups),
+    ]
+    for what, names in named:
+        twice = next((name for name, num in Counter(names).items() if num > 1), None)
+        if twice is not None:
+            raise PruneError(f"the plan names {what} {twice!r} twice", advice=_again(plan))
 
 
 def _check_blocks(model: nn.Module, plan: Plan) -> None:
@@ -96,7 +122,19 @@ def _check_fit(graph: CouplingGraph, plan: Plan) -> None:
 def _check_cost(made: nn.Module, plan: Plan) -> None:
     found = count_cost(made, plan.input_shape)
     if found != plan.after:
-        raise PruneError(f"the slim model costs {found}, the plan said {plan.after}", advice=_again(plan))
+        counted, said = _first_difference(found, plan.after)
+        raise PruneError(f"the slim model has {counted}, the plan said {said}", advice=_again(plan))
+
+
+def _first_difference(one: Cost, other: Cost) -> tuple[str, str]:
+    """Return in words what two costs differ in first."""
+    pairs = (
+        (one.filters, other.filters, "filters"),
+        (one.params, other.params, "parameters"),
+        (one.macs, other.macs, "multiply-adds"),
+    )
+    here, there, unit = next(pair for pair in pairs if pair[0] != pair[1])
+    return f"{here:,} {unit}", f"{there:,}"
 
 
 def _check_shapes(dense: nn.Module, made: nn.Module, input_shape: tuple[int, int, int]) -> None:
@@ -113,26 +151,51 @@ def _check_shapes(dense: nn.Module, made: nn.Module, input_shape: tuple[int, int
                     f"the slim model fails {mode}: {first_line(error)}", advice="add --keep for the layer that it names"
                 ) from error
             if found != expected:
-                raise PruneError(f"the slim model answers {found} {mode}, not {expected}", advice="prune with --keep")
+                said, meant = (", ".join("x".join(map(str, shape)) for shape in shapes) for shapes in (found, expected))
+                raise PruneError(f"the slim model answers {said} {mode}, not {meant}", advice="prune with --keep")
 
 
-def _check_answers(dense: nn.Module, graph: CouplingGraph, made: nn.Module, plan: Plan) -> None:
-    """Compare with the masked dense model on one random image, unless norms cannot be told to leave channels out."""
-    if graph.has_bare_norms:
-        return
-    image = torch.rand(1, *_small_input(dense, plan.input_shape), generator=torch.Generator().manual_seed(plan.seed))
+def _image(dense: nn.Module, plan: Plan) -> Tensor:
+    """Return the one random image that answers are looked at on, (1, C, H, W)."""
+    return torch.rand(1, *_small_input(dense, plan.input_shape), generator=torch.Generator().manual_seed(plan.seed))
+
+
+def _answers(made: nn.Module, image: Tensor) -> list[Tensor]:
+    """Return what the slim model answers in eval mode.
+
+    Raises:
+        PruneError: a number in it is not finite.
+    """
+    with torch.inference_mode():
+        answers = tensors_in(made.eval()(image))
+    _check_finite(answers, "slim")
+    return answers
+
+
+def _check_answers(
+    dense: nn.Module, graph: CouplingGraph, answers: Sequence[Tensor], image: Tensor, plan: Plan
+) -> None:
+    """Compare the slim model's answers with those of the masked dense model."""
     oracle = masked(dense, graph, plan.leaving()).eval()
     with plain_attention(), torch.no_grad(), kept_statistics(oracle, graph, plan.leaving()):
         known = tensors_in(oracle(image))
-    with torch.inference_mode():
-        answers = tensors_in(made.eval()(image))
+    _check_finite(known, "masked dense")
     for expected, found in zip(known, answers, strict=True):
         difference = (found - expected).abs().max()
-        if difference > TOLERANCE * expected.abs().max():
+        if not difference <= TOLERANCE * expected.abs().max():
             raise PruneError(
                 f"the slim model answers other than the dense one with the same channels masked: by {difference:g}",
                 advice="this is a fault of the coupling; please report the architecture, and prune blocks meanwhile",
             )
+
+
+def _check_finite(answers: Sequence[Tensor], whose: str) -> None:
+    """Refuse answers that compare with nothing: every comparison with NaN is false."""
+    if not all(answer.isfinite().all() for answer in answers):
+        raise PruneError(
+            f"the {whose} model answers NaN or infinity on a random image",
+            advice="look for NaN or huge numbers in the weights of the checkpoint; nothing pruned of it would answer",
+        )
 
 
 def _small_input(model: nn.Module, input_shape: tuple[int, int, int]) -> tuple[int, int, int]:

@@ -1,5 +1,6 @@
 """Wrong input, as people really give it: one clear sentence, what to do, exit 2, nothing written."""
 
+import dataclasses
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,8 @@ from cli.app import run
 from compressor.corruptions.table import PUBLISHED
 from compressor.data import parse_preprocess
 from compressor.load import build, load, save_slim
+from compressor.prune import plan
+from compressor.records import dump
 
 FINE_POLICY = 'schema = "compress.policy/1"\n[accuracy]\nmin = 0.5\n'
 
@@ -25,6 +28,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.save(network.state_dict(), here / "plain.pt")
     dense = load(network, arch="cifar:resnet8", preprocess=parse_preprocess("none"), input_size=(8, 8))
     save_slim(dense, here / "fine.safetensors")
+    made = plan(dense, ratio=0.5)
+    (here / "plan.json").write_bytes(dump(made))
+    (here / "version.json").write_bytes(dump(made).replace(b"compress.plan/1", b"compress.plan/0"))
+    (here / "twice.json").write_bytes(dump(dataclasses.replace(made, groups=(*made.groups, made.groups[0]))))
+    tampered = dataclasses.replace(made, after=dataclasses.replace(made.after, params=1))
+    (here / "tampered.json").write_bytes(dump(tampered))
     (here / "a-folder").mkdir()
     (here / "empty.pt").write_bytes(b"")
     (here / "random.pt").write_bytes(bytes(range(256)) * 20)
@@ -80,14 +89,14 @@ CASES = [
     ("prune plain.pt --arch torchvision:resnet18 --ratio 0.5", "layer1.1.conv1"),
     ("prune plain.pt --arch torchvision:resnet81 --ratio 0.5", "resnet18"),
     ("prune plain.pt --arch nonsense --ratio 0.5", "nonsense"),
-    ("prune fine.safetensors", "--ratio"),
+    ("prune fine.safetensors", "--target-latency 2ms, --plan plan.json"),
     ("prune fine.safetensors --ratio 0", "0"),
     ("prune fine.safetensors --ratio 1", "1"),
     ("prune fine.safetensors --ratio -0.5", "-0.5"),
     ("prune fine.safetensors --ratio 50", "0.5"),
     ("prune fine.safetensors --ratio half", "--ratio"),
     ("prune fine.safetensors --ratio nan", "nan"),
-    ("prune fine.safetensors --ratio 0.5 --target-macs 0.5", "--target-macs"),
+    ("prune fine.safetensors --ratio 0.5 --target-macs 0.5", "--ratio and --target-macs were given"),
     ("prune fine.safetensors --target-macs 5Q", "5Q"),
     ("prune fine.safetensors --ratio 0.5 --steps 0", "--steps"),
     ("prune fine.safetensors --ratio 0.5 --steps 3 --plan-only", "no one plan beforehand"),
@@ -117,6 +126,39 @@ CASES = [
     ("prune fine.safetensors --ratio 0.5 --structure atoms", "atoms"),
     ("prune fine.safetensors --ratio 0.5 --keep nothing.*", "nothing.*"),
     ("prune fine.safetensors --ratio 0.5 --ratio-for layer1=2", "layer1=2"),
+    ("prune fine.safetensors --ratio 0.5 --keep bn1", "conv1"),
+    ("prune fine.safetensors --ratio 0.5 --ratio-for linear=0.2", "linear gives the model's answers"),
+    ("prune fine.safetensors --ratio 0.5 --structure blocks --keep conv1", "layer1.0"),
+    ("prune fine.safetensors --ratio 0.5 --structure blocks --criterion l2", "no filters leave"),
+    ("prune fine.safetensors --ratio 0.5 --structure blocks --ratio-for layer1=0.2", "--ratio-for would do nothing"),
+    ("prune fine.safetensors --ratio 0.5 --structure blocks --round-to 8", "--round-to would do nothing"),
+    ("prune fine.safetensors --ratio 0.5 --structure blocks --global", "--global would do nothing"),
+    ("prune fine.safetensors --ratio 0.5 --structure blocks --isomorphic", "--isomorphic would do nothing"),
+    ("prune fine.safetensors --ratio 0.5 --block-criterion l1", "no blocks leave"),
+    ("prune fine.safetensors --ratio 0.5 --structure filters --block-criterion l1", "--structure both"),
+    *(
+        (f"{command} --plan plan.json {words}", f"{words.split()[0]} would do nothing: --plan says")
+        for command in (
+            "prune fine.safetensors",
+            "release fine.safetensors --data digits --policy fine.toml",
+        )
+        for words in (
+            *("--criterion l2", "--structure blocks", "--keep layer1", "--global", "--isomorphic", "--round-to 8"),
+            *("--ratio-for layer1=0.2", "--block-criterion l1"),
+        )
+    ),
+    ("release fine.safetensors --data digits --policy fine.toml --ratio 0.5 --block-criterion l1", "no blocks leave"),
+    ("prune fine.safetensors --ratio 0.5 --epochs 3", "--epochs would do nothing"),
+    ("prune fine.safetensors --ratio 0.5 --lr 0.1", "--lr would do nothing"),
+    ("prune fine.safetensors --ratio 0.5 --adversarial linf:2/255", "--adversarial would do nothing"),
+    ("prune fine.safetensors --ratio 0.5 --data digits --plan-only --epochs 3", "--plan-only stops before"),
+    ("prune fine.safetensors --plan version.json", "schema: input should be 'compress.plan/1'"),
+    ("prune fine.safetensors --plan twice.json", "names group 'conv1' twice"),
+    ("prune fine.safetensors --plan tampered.json", "parameters, the plan said 1"),
+    ("prune fine.safetensors --ratio 0.5 --output a.onnx", ".safetensors or .pt"),
+    ("prune fine.safetensors --ratio 0.5 --output a.th", "ends in .th"),
+    ("prune fine.safetensors --ratio 0.5 --output plan.json", "ends in .json"),
+    ("prune fine.safetensors --ratio 0.5 --plan-only --output a.safetensors", "end it in .json"),
     ("prune fine.safetensors --ratio 0.5 --device tpu", "tpu"),
     ("prune fine.safetensors --ratio 0.5 --device cuda:9", "cuda:9"),
     ("prune fine.safetensors --ratio 0.5 --input-size 8by8", "8by8"),

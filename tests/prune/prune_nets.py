@@ -161,6 +161,21 @@ class AuxHead(nn.Module):
         return (self.linear(features), self.aux(features)) if self.training else self.linear(features)
 
 
+class OneFilter(nn.Module):
+    """8 channels, then one, then 6: the middle convolution has a single filter over all channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 8, 3, padding=1)
+        self.one = nn.Conv2d(8, 1, 3, padding=1)
+        self.conv2 = nn.Conv2d(1, 6, 3, padding=1)
+        self.linear = nn.Linear(6, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Answer logits."""
+        return self.linear(F.relu(self.conv2(self.one(F.relu(self.conv1(images))))).mean((2, 3)))
+
+
 class Sorted(nn.Module):
     """An operation nobody wrote a rule for, over the channels."""
 

@@ -131,6 +131,53 @@ def test_a_ratio_of_its_own(resnet):
 
 
 @pytest.mark.parametrize(
+    ("structure", "keep", "blocks"),
+    [
+        (Structure.BLOCKS, ("layer1.0.conv1",), {"layer1.0"}),
+        (Structure.BLOCKS, ("*.1.bn2",), {"layer1.1", "layer2.1", "layer3.1"}),
+        (Structure.BLOCKS, ("layer1", "layer2.0"), {"layer1.0", "layer1.1"}),
+        (Structure.BOTH, ("layer3.1.conv1",), {"layer3.1"}),
+    ],
+)
+def test_a_kept_module_keeps_the_block_it_lies_in(resnet, structure, keep, blocks):
+    """A block takes all its modules along, so it stays with any of them; the others may leave."""
+    made = plan(resnet, ratio=0.99, structure=structure, keep=keep)
+    assert {left.name for left in made.left_out if left.reason == "is a block kept by request"} == blocks
+    assert set(made.removed_blocks) == {"layer1.0", "layer1.1", "layer2.1", "layer3.1"} - blocks
+
+
+@pytest.mark.parametrize(
+    ("structure", "settings", "words", "advice"),
+    [
+        (Structure.FILTERS, {"keep": ("layer1", "bn1")}, "--keep 'bn1' decides nothing", "conv1"),
+        (
+            Structure.FILTERS,
+            {"ratio_for": {"layer1.0.bn1": 0.2}},
+            "--ratio-for 'layer1.0.bn1' decides",
+            "layer1.0.conv1",
+        ),
+        (Structure.FILTERS, {"ratio_for": {"linear": 0.2}}, "linear gives the model's answers", "conv1"),
+        (Structure.FILTERS, {"ratio_for": {"layer1.0.conv1": 0.2}, "keep": ("layer1",)}, "keeps it whole", "layer3"),
+        (Structure.BLOCKS, {"keep": ("conv1",)}, "--keep 'conv1' decides nothing", "layer1.1"),
+        (Structure.BLOCKS, {"ratio_for": {"layer1": 0.2}}, "--ratio-for 'layer1' decides nothing", "nothing"),
+        (Structure.BOTH, {"keep": ("bn1",)}, "--keep 'bn1' decides nothing", "conv1"),
+    ],
+)
+def test_globs_that_decide_nothing_are_refused(resnet, structure, settings, words, advice):
+    """A norm has no filters of its own, and the head never leaves: what could have been meant is named."""
+    with pytest.raises(PruneError, match=words) as caught:
+        plan(resnet, ratio=0.5, structure=structure, **settings)
+    assert advice in caught.value.advice
+
+
+def test_what_stays_anyway_may_be_kept(resnet):
+    """The head, and a block that changes the shape: they stay as asked, and are listed with their own reason."""
+    assert plan(resnet, ratio=0.5, keep=("linear",)).leaving() == plan(resnet, ratio=0.5).leaving()
+    by_blocks = plan(resnet, ratio=0.5, structure=Structure.BLOCKS, keep=("layer2.0.conv1",))
+    assert len(by_blocks.removed_blocks) == 2
+
+
+@pytest.mark.parametrize(
     ("settings", "words", "advice"),
     [
         ({"keep": ("layr1",)}, "matches no module", "layer1"),

@@ -2,17 +2,21 @@
 
 import copy
 import dataclasses
+from pathlib import Path
 
+import block_nets
 import prune_nets as nets
 import pytest
 import torch
 import torchvision
 from torch import nn
 
-from compressor.errors import PruneError
+from compressor.data.preprocess import parse_preprocess
+from compressor.errors import EvidenceError, PruneError
+from compressor.load import load, save_slim
 from compressor.load.checkpoint import Checkpoint, sha256_of_weights
 from compressor.load.cifar_resnet import CifarResNet
-from compressor.prune import plan, slim, trace_coupling
+from compressor.prune import count_cost, plan, slim, trace_coupling
 from compressor.prune.masked import kept_statistics, masked
 from compressor.prune.plan_record import Plan
 from compressor.records import dump, parse
@@ -88,8 +92,52 @@ def test_norms_without_a_scale_are_cut_unchecked():
     checkpoint, chosen = _planned(nets.BareNorms(), SMALL)
     assert trace_coupling(checkpoint.model, SMALL).has_bare_norms
     assert not trace_coupling(nets.Norms(), SMALL).has_bare_norms
-    made = slim(checkpoint, chosen).model
-    assert (made.first.out_channels, made.second.out_channels) == (8, 6)
+    found = slim(checkpoint, chosen)
+    assert (found.model.first.out_channels, found.model.second.out_channels) == (8, 6)
+    (note,) = found.notes
+    assert "were not compared" in note
+    assert slim(*_planned(nets.Norms(), SMALL)).notes == ()
+
+
+@pytest.mark.parametrize("model", [nets.Chain, nets.BareNorms, block_nets.Residuals])
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_answers_that_are_not_finite_are_refused(model, number):
+    """NaN compares with nothing, so no difference says that it is there: with an oracle, without one, with blocks."""
+    structure = Structure.BLOCKS if model is block_nets.Residuals else Structure.FILTERS
+    checkpoint = nets.in_memory(model(), SMALL)
+    chosen = plan(checkpoint, ratio=0.5, structure=structure)
+    slim(checkpoint, chosen)
+    checkpoint.model.linear.bias.data[0] = number
+    with pytest.raises(PruneError, match="the slim model answers NaN or infinity"):
+        slim(checkpoint, chosen)
+
+
+def test_a_masked_model_that_is_not_finite_is_refused(monkeypatch):
+    """Finite answers of the slim model do not make up for an oracle that says nothing."""
+    checkpoint, chosen = _planned(nets.Chain(), SMALL)
+
+    def broken(dense, graph, leaving):
+        oracle = masked(dense, graph, leaving)
+        oracle.linear.bias.data[0] = float("nan")
+        return oracle
+
+    monkeypatch.setitem(slim.__globals__, "masked", broken)
+    with pytest.raises(PruneError, match="the masked dense model answers NaN"):
+        slim(checkpoint, chosen)
+
+
+def test_answers_that_differ_are_refused(monkeypatch):
+    """An oracle whose answer is another by more than a thousandth of the largest."""
+    checkpoint, chosen = _planned(nets.Chain(), SMALL)
+
+    def other(dense, graph, leaving):
+        oracle = masked(dense, graph, leaving)
+        oracle.linear.bias.data[0] += 1
+        return oracle
+
+    monkeypatch.setitem(slim.__globals__, "masked", other)
+    with pytest.raises(PruneError, match="answers other than the dense one with the same channels masked: by 1"):
+        slim(checkpoint, chosen)
 
 
 def test_a_transformer_is_narrowed_in_every_layer():
@@ -209,8 +257,32 @@ def test_a_plan_with_a_wrong_prediction_is_refused():
     """What is counted must be what the plan said."""
     checkpoint, chosen = _planned(CifarResNet(8), (3, 32, 32))
     wrong = dataclasses.replace(chosen.after, macs=chosen.after.macs + 1)
-    with pytest.raises(PruneError, match="costs"):
+    with pytest.raises(PruneError, match="has 3,170,624 multiply-adds, the plan said 3,170,625"):
         slim(checkpoint, dataclasses.replace(chosen, after=wrong))
+
+
+@pytest.mark.parametrize("what", ["groups", "units", "blocks"])
+def test_a_plan_that_names_something_twice_is_refused(what):
+    """Counting a unit twice would take another number of units than the file says."""
+    checkpoint = nets.in_memory(CifarResNet(14), (3, 32, 32))
+    chosen = plan(checkpoint, ratio=0.5, structure=Structure.BOTH)
+    first = chosen.groups[0]
+    twice = dataclasses.replace(first, removed=(*first.removed, first.removed[0]))
+    changed, words = {
+        "groups": ({"groups": (*chosen.groups, first)}, f"names group {first.name!r} twice"),
+        "units": ({"groups": (twice, *chosen.groups[1:])}, f"group {first.name!r}: unit {first.removed[0]} twice"),
+        "blocks": ({"removed_blocks": chosen.removed_blocks * 2}, f"names block {chosen.removed_blocks[0]!r} twice"),
+    }[what]
+    with pytest.raises(PruneError, match=words):
+        slim(checkpoint, dataclasses.replace(chosen, **changed))
+
+
+def test_a_plan_of_another_version_is_refused():
+    """What its fields mean is said by its schema, so no other one is guessed at."""
+    _, chosen = _planned(nets.Chain(), SMALL)
+    content = dump(chosen).replace(b"compress.plan/1", b"compress.plan/2")
+    with pytest.raises(EvidenceError, match=r"schema: input should be 'compress.plan/1'"):
+        parse(content, Plan, source="plan.json")
 
 
 def test_a_block_that_is_not_there_is_refused():
@@ -225,30 +297,43 @@ def test_a_block_that_is_not_there_is_refused():
 @pytest.mark.parametrize(
     "ratio", [0.5, pytest.param(0.3, marks=pytest.mark.slow), pytest.param(0.7, marks=pytest.mark.slow)]
 )
-def test_published_resnet20(trained, structure, ratio):
+def test_published_resnet20(shared_data, tmp_path, structure, ratio):
     """A real checkpoint, whose shortcut breaks torch-pruning, at three ratios in filters, blocks and both."""
-    _cut_published(trained(20), structure, ratio)
+    _cut_published(shared_data / "checkpoints" / "resnet20-12fca82f.th", 20, structure, ratio, tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.shared_data
 @pytest.mark.parametrize("structure", list(Structure))
 @pytest.mark.parametrize("ratio", [0.3, 0.5, 0.7])
-def test_published_resnet56(trained, structure, ratio):
+def test_published_resnet56(shared_data, tmp_path, structure, ratio):
     """The deeper one."""
-    _cut_published(trained(56), structure, ratio)
+    _cut_published(shared_data / "checkpoints" / "resnet56-4bfd9763.th", 56, structure, ratio, tmp_path)
 
 
-def _cut_published(checkpoint: Checkpoint, structure: Structure, ratio: float) -> None:
+def _cut_published(path: Path, depth: int, structure: Structure, ratio: float, folder: Path) -> None:
+    """The file as it was published: recognised, cut, kept, and the same to the last bit when it is read back."""
+    checkpoint = load(path, preprocess=parse_preprocess("imagenet"))
+    assert checkpoint.architecture == f"cifar:resnet{depth}"
     chosen = plan(checkpoint, ratio=ratio, structure=structure)
     made = slim(checkpoint, chosen)
-    assert made.model(torch.rand(2, 3, 32, 32)).shape == (2, 10)
     assert made.removed_blocks == chosen.removed_blocks
-    share = chosen.after.filters / chosen.before.filters
-    if structure is Structure.FILTERS:
-        assert 1 - ratio - 0.07 < share < 1 - ratio + 0.07
+    assert count_cost(made.model, (3, 32, 32)) == chosen.after
+    # Of n blocks in each of three stages all can go but the two that widen.
+    num_removable = 3 * (depth - 2) // 6 - 2
+    expected = 0 if structure is Structure.FILTERS else int(ratio * num_removable + 0.5)
+    assert len(chosen.removed_blocks) == expected
+    assert len(set(chosen.removed_blocks)) == expected
+    if structure is Structure.BLOCKS:
+        assert chosen.leaving() == {}
     else:
-        assert chosen.removed_blocks
+        for group in chosen.groups:
+            assert len(group.removed) == pytest.approx(ratio * group.num_units, abs=group.num_units / 16)
+    save_slim(made, folder / "slim.safetensors")
+    images = torch.rand(2, 3, 32, 32)
+    answers = made.model(images)
+    assert answers.shape == (2, 10)
+    assert torch.equal(load(folder / "slim.safetensors").model(images), answers)
 
 
 @pytest.mark.parametrize("structure", [Structure.FILTERS, Structure.BLOCKS])
@@ -261,3 +346,18 @@ def test_the_slim_model_shares_no_memory_with_the_dense_one(structure):
         for tensor in made.model.state_dict().values():
             tensor.add_(1)
     assert sha256_of_weights(dense.model.state_dict()) == before
+
+
+def test_the_masked_model_shares_what_no_channel_leaves():
+    """The oracle is a second dense model in memory only where something leaves, and never writes to the dense one."""
+    dense = nets.in_memory(CifarResNet(8), (3, 32, 32)).model
+    before = sha256_of_weights(dense.state_dict())
+    oracle = masked(dense, trace_coupling(dense, (3, 32, 32)), {"layer1.0.conv1": (0, 3)})
+    assert sha256_of_weights(dense.state_dict()) == before
+    own = {
+        name for name, tensor in oracle.state_dict().items() if tensor.data_ptr() != dense.state_dict()[name].data_ptr()
+    }
+    assert own == {f"layer1.0.{name}" for name in ("conv1.weight", "conv2.weight")} | {
+        f"layer1.0.bn1.{name}" for name in ("weight", "bias", "running_mean", "running_var")
+    }
+    assert not oracle.layer1[0].conv1.weight[[0, 3]].any()

@@ -37,7 +37,7 @@ def gather(
         if unit not in reasons:
             kinds[tuple(homes[unit])].append(unit)
     groups: list[Group] = []
-    left_out = _stuck(axes, reasons)
+    left_out = [*_stuck(axes, reasons), *_single(products, model)]
     keys = list(axes)
     used: set[str] = set()
     for home, units in sorted(kinds.items()):
@@ -101,6 +101,15 @@ def _stuck(axes: dict[Axis, Channels], reasons: dict[int, str]) -> list[LeftOut]
             LeftOut(name=tensor.rpartition(".")[0], num_units=num, reason=reason) for reason, num in counts.items()
         ]
     return found
+
+
+def _single(products: dict[str, Product], model: nn.Module) -> list[LeftOut]:
+    """List the layers with one filter, whose channel has no label: without it nothing would pass through them."""
+    return [
+        LeftOut(name=name.rpartition(".")[0], num_units=1, reason="has a single filter")
+        for name, product in products.items()
+        if model.get_parameter(name).shape[product.out_dim] == 1
+    ]
 
 
 def _index(channels: Channels, units: Channels, count: int) -> Channels:
