@@ -19,12 +19,14 @@ def masked(dense: nn.Module, graph: CouplingGraph, leaving: Leaving) -> nn.Modul
 
     Filters, biases, normalisation and the columns that read a channel are zeroed, so the channel says nothing to
     anyone. The exception are norms over channels: their statistics still count it, unless the forward pass runs under
-    `kept_statistics`.
+    `kept_statistics`. Tensors that no channel leaves are shared with the dense model.
     """
-    copied = copy.deepcopy(dense)
+    gone = graph.channels(leaving)
+    memo: dict[int, Any] = {id(tensor): tensor for name, tensor in _tensors(dense).items() if name not in gone}
+    copied = copy.deepcopy(dense, memo)
     tensors = _tensors(copied)
     with torch.no_grad():
-        for name, dims in graph.channels(leaving).items():
+        for name, dims in gone.items():
             for dim, channels in dims.items():
                 if name in tensors:
                     tensors[name].index_fill_(dim, torch.tensor(sorted(channels)), 0)

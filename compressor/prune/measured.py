@@ -8,20 +8,14 @@ from compressor.errors import PruneError
 from compressor.load.checkpoint import Checkpoint
 from compressor.progress import Progress
 from compressor.prune.choose import Choice, Chooser
-from compressor.prune.plan_record import NextStep, Tried
-from compressor.prune.targets import LARGEST, NAMES, SMALLEST, Size, largest_below, smallest_model, unreachable
+from compressor.prune.plan_record import Tried
+from compressor.prune.targets import LARGEST, Size, largest_below, smallest_model, unreachable
 
 BYTES_PER_PARAMETER = 4
 NUM_EXPORTS = 8
 """Of candidates, at most. Two or three are the rule: a file is its parameters and a nearly constant rest."""
 UNSURE_BYTES = 128
 """How far a prediction may be wrong: names and lengths in the file grow by a digit, norms are folded away."""
-NUM_TIMED = 7
-"""Candidates that are timed on the way, at most: ratios are then told apart to a hundredth."""
-NUM_CONFIRMED = 4
-"""Candidates that are timed thoroughly at the end, at most."""
-CLOSE = 0.01
-"""A candidate this close below the ceiling, as a fraction of dense, ends the search."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,67 +140,4 @@ def fit_bytes(
     raise PruneError(
         f"no file of at most {limit:,.0f} bytes was found in {NUM_EXPORTS} exports",
         advice="allow some more, or take --target-params",
-    )
-
-
-def fit_latency(
-    chooser: Chooser, bench: Bench, limit: float, *, quantity: str, dense: Choice, progress: Progress
-) -> tuple[float, Choice, NextStep | None]:
-    """Find the largest measured model whose latency is surely below a ceiling.
-
-    Latency does not fall steadily with the ratio: narrower layers can be slower. So nothing is concluded about models
-    that were not measured. The interval of ratios is halved, going by whether the upper end of a short measurement is
-    below the ceiling; then the largest that was is measured thoroughly, where that is above the next largest, and the
-    smallest of all last.
-
-    Args:
-        chooser: of the dense model.
-        bench: has measured the dense model.
-        limit: milliseconds, or a ratio to the dense model's latency.
-        quantity: `latency_ms` or `latency_ratio`.
-        dense: the choice that leaves nothing.
-        progress: told of each measurement.
-
-    Returns:
-        The ratio, what leaves, and the smallest measured model above the ceiling.
-
-    Raises:
-        PruneError: no measured model is surely below the limit.
-    """
-    scale = bench.value(dense)
-    low, high = SMALLEST, LARGEST
-    smallest = smallest_model(chooser)
-    below: dict[float, Choice] = {}
-    above = [dense]
-    with progress.stage("fit latency", total=NUM_TIMED + 1, unit="measurement") as step:
-
-        def is_below(choice: Choice, *, thorough: bool = False) -> bool:
-            upper = bench.upper(choice, thorough=thorough)
-            step.advance(1, f"at most {upper:.4g} at {choice.cost.macs:,} multiply-adds")
-            return upper < limit
-
-        for _ in range(NUM_TIMED):
-            middle = (low + high) / 2
-            choice = chooser.choose(middle)
-            if choice.is_empty or not is_below(choice):
-                low = middle
-                above.append(choice)
-            else:
-                high, below[middle] = middle, choice
-                if limit - bench.upper(choice) <= CLOSE * scale:
-                    break
-        candidates = sorted(below)[:NUM_CONFIRMED]
-        for ratio in candidates:
-            if is_below(below[ratio], thorough=True):
-                nearest = min(above, key=bench.upper)
-                more = nearest.cost.filters - below[ratio].cost.filters
-                return ratio, below[ratio], NextStep(size=bench.upper(nearest), gives_back=f"{more} filters in all")
-        if is_below(smallest, thorough=True):
-            return LARGEST, smallest, NextStep(size=bench.upper(dense), gives_back="all that leaves")
-    option, unit = NAMES[quantity]
-    fastest = min(each.upper for each in bench.tried)
-    raise PruneError(
-        f"{option} {limit:g} was not reached: the fastest of {len(bench.tried)} measured models has at most "
-        f"{fastest:.4g} {unit}, and the smallest was among them",
-        advice="allow more, try --structure both, or measure on a machine that does nothing else",
     )

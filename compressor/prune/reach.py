@@ -3,9 +3,10 @@
 from compressor.errors import PruneError
 from compressor.progress import SILENT, Progress
 from compressor.prune.choose import Choice, Chooser
-from compressor.prune.measured import Bench, Measured, fit_bytes, fit_latency
+from compressor.prune.measured import Bench, Measured, fit_bytes
 from compressor.prune.plan_record import Target
 from compressor.prune.targets import NAMES, largest_below, limit_of, next_step, smallest_model, unreachable
+from compressor.prune.timed import fit_latency
 
 Found = tuple[float, Choice, Target]
 """The ratio that it came from, what leaves, and the target as it was reached."""

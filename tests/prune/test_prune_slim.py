@@ -346,3 +346,18 @@ def test_the_slim_model_shares_no_memory_with_the_dense_one(structure):
         for tensor in made.model.state_dict().values():
             tensor.add_(1)
     assert sha256_of_weights(dense.model.state_dict()) == before
+
+
+def test_the_masked_model_shares_what_no_channel_leaves():
+    """The oracle is a second dense model in memory only where something leaves, and never writes to the dense one."""
+    dense = nets.in_memory(CifarResNet(8), (3, 32, 32)).model
+    before = sha256_of_weights(dense.state_dict())
+    oracle = masked(dense, trace_coupling(dense, (3, 32, 32)), {"layer1.0.conv1": (0, 3)})
+    assert sha256_of_weights(dense.state_dict()) == before
+    own = {
+        name for name, tensor in oracle.state_dict().items() if tensor.data_ptr() != dense.state_dict()[name].data_ptr()
+    }
+    assert own == {f"layer1.0.{name}" for name in ("conv1.weight", "conv2.weight")} | {
+        f"layer1.0.bn1.{name}" for name in ("weight", "bias", "running_mean", "running_var")
+    }
+    assert not oracle.layer1[0].conv1.weight[[0, 3]].any()
