@@ -27,6 +27,9 @@ FAMILIES = (
 )
 """One small member of each of twelve families."""
 
+BESIDE_THE_MODEL = 32 * 2**20
+"""Bytes that planning and cutting any network may take besides three times the dense model: following the graph."""
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
@@ -104,3 +107,6 @@ def test_a_row_holds_or_says_why_not(row: Row) -> None:
     assert row.slim_seconds is not None
     limit = 5 if row.model == "torchvision:resnet50" else 60
     assert row.plan_seconds + row.slim_seconds < limit
+    assert row.memory_multiple is not None
+    assert row.bytes_dense is not None
+    assert row.memory_multiple * row.bytes_dense <= 3 * row.bytes_dense + BESIDE_THE_MODEL
