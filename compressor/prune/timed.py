@@ -111,7 +111,8 @@ def _given_back(
     """Enlarge single layers (or blocks, where no filters leave) while a measured model stays below the limit.
 
     Multiply-adds only say what to try next: as many more as a straight line to the smallest larger model that was too
-    slow allows. Where that is not enough for any step, the smallest step that was not tried yet is.
+    slow allows; where the last was below with room to spare, half the way at least, because a layer that is slow at one
+    width bends the line. Where that is not enough for any step, the smallest step that was not tried yet is.
 
     Args:
         chooser: of the dense model.
@@ -121,12 +122,13 @@ def _given_back(
         narrow: a gap that ends it.
         too_slow: the dense model, and what was measured thoroughly and is not below; grows with `upper`.
     """
-    reached = upper(choice)
+    reached, is_timid = upper(choice), False
     for _ in range(NUM_ENLARGED):
         if limit - reached <= narrow:
             break
         ceiling, slow = min((other.cost.macs, time) for other, time in too_slow if other.cost.macs > choice.cost.macs)
         share = (limit - narrow / 2 - reached) / (slow - reached)
+        share = max(share, 0.5) if is_timid else share
         allowed = choice.cost.macs + share * (ceiling - choice.cost.macs)
         trial = give_back(chooser, choice, _macs, min(allowed, ceiling - 1))
         if key_of(trial) == key_of(choice):
@@ -137,7 +139,8 @@ def _given_back(
                 break
             trial = min(untried, key=_macs)
         found = upper(trial)
-        if found < limit:
+        is_timid = found < limit
+        if is_timid:
             choice, reached = trial, found
     return choice
 
