@@ -113,6 +113,28 @@ def test_running_out_of_memory_changes_no_result() -> None:
             assert dump(one) == dump(other)
 
 
+def test_long_attacks_fly_in_small_flights(tmp_path, monkeypatch) -> None:
+    """A time limit is heeded between flights: fewer images share one where each takes many passes, to the same end."""
+    from compressor.certify import siege
+
+    slim = bent()
+    images = answered_by(slim, num=60)
+    battery = tmp_path / "long.toml"
+    battery.write_text('[[attack]]\nname = "fgsm"\n[[attack]]\nname = "square"\nnum_queries = 99\n')
+
+    def flights(state) -> dict[str, int]:
+        names = [path.name.partition("-")[0] for path in state.rglob("*-*.npz")]
+        return {number: names.count(number) for number in sorted(set(names))}
+
+    straight, _ = run(slim, images, threats=THREATS[:1], battery=battery, state=tmp_path / "one")
+    monkeypatch.setattr(siege, "PASSES_PER_FLIGHT", 1600)
+    small, _ = run(slim, images, threats=THREATS[:1], battery=battery, state=tmp_path / "many")
+    standing = small.result.threats[0].attacks[1].num_attempted
+    assert flights(tmp_path / "one") == {"00": 1, "01": 1}
+    assert flights(tmp_path / "many") == {"00": 1, "01": -(-standing // 16)}
+    assert dump(small.result) == dump(straight.result)
+
+
 def test_an_error_that_is_not_memory_is_passed_on() -> None:
     """A model that cannot take the images is the user's to mend."""
 
