@@ -75,6 +75,8 @@ def inspected(
     work: Work, slim: tuple[Party, Reply], fights: list[Fight], *, audit: int, confidence: float
 ) -> list[Fight]:
     """Return the fights with their flags, and audited where that was asked for."""
+    if not fights:  # nothing was to be decided but corruptions or clean accuracy
+        return []
     party, reply = slim
     model = party.twins.model
     before = model.num_forward, model.num_backward

@@ -34,7 +34,7 @@ def small_cnn(channels: int, flat: int) -> nn.Module:
 def test_standard_lies_between_what_is_proved_and_what_autoattack_finds(shared_data, files, preprocess, threat, bounds):
     """At 4 % of AutoAttack's passes, and 1 % for the checks on whether the attacks were fooled.
 
-    Our own bounds prove less than the published ones, and never an image that the battery breaks.
+    Of every fifth image, our own bounds prove less than the published ones, and never one that the battery breaks.
     """
     clean, proved, most = bounds
     normalisation = parse_preprocess(preprocess)
@@ -43,11 +43,13 @@ def test_standard_lies_between_what_is_proved_and_what_autoattack_finds(shared_d
     model.load_state_dict(torch.load(shared_data / "checkpoints" / files[0], weights_only=True, map_location="cpu"))
     checkpoint = checkpoint_of(Normalised(model, normalisation), tuple(images.shape), 10)
     how = {"data_spec": files[1], "params": 1, "macs": 1, "batch_size": 200}
-    certificate, outcomes = certify(checkpoint, images, threats=[parse_threat(threat)], prove=True, **how)
+    certificate, _ = certify(checkpoint, images, threats=[parse_threat(threat)], **how)
     found = certificate.result.threats[0]
     assert certificate.result.clean_accuracy == pytest.approx(clean)
     assert proved <= found.robust_accuracy <= most
-    assert (outcomes.threats[0].slim[outcomes.proofs[0].proved] == STANDING).all()
-    assert 0 < found.proved_accuracy <= proved
     survivors = found.robust_accuracy * len(images)
     assert found.num_forward + found.num_backward <= 0.05 * (7_850 + 1_910) * survivors
+    some = images.take(range(0, 200, 5))
+    certificate, outcomes = certify(checkpoint, some, threats=[parse_threat(threat)], prove=True, **how)
+    assert (outcomes.threats[0].slim[outcomes.proofs[0].proved] == STANDING).all()
+    assert 0 < certificate.result.threats[0].proved_accuracy <= proved
