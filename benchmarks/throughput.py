@@ -1,8 +1,8 @@
 """How fast this machine fine-tunes and attacks: images a second, medians over repeats.
 
-    python -m benchmarks.throughput --device cuda:0 --data /data/cifar10 --output benchmarks/results
+    python -m benchmarks.throughput --device cuda:0 --output benchmarks/results
 
-Without --data the images are noise: the arithmetic is the same. Results go to throughput-DEVICE.json.
+The images are noise: the arithmetic is the same. Results go to throughput-DEVICE.json.
 """
 
 import argparse

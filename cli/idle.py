@@ -47,6 +47,16 @@ def refuse_idle_choices(context: typer.Context) -> None:
         _refuse(typed(context, OF_BLOCKS), "with --structure filters no blocks leave", "take --structure both")
 
 
+def refuse_idle_teacher(context: typer.Context) -> None:
+    """Refuse to learn from a teacher where there is none.
+
+    Raises:
+        OptionError: --distill was typed without --distill-from.
+    """
+    if context.params["distill"] and context.params["distill_from"] is None:
+        _refuse(typed(context, ("distill",)), "there is no teacher", "add --distill-from with the dense checkpoint")
+
+
 def refuse_idle_tuning(context: typer.Context) -> None:
     """Refuse options about fine-tuning where nothing is tuned.
 

@@ -40,10 +40,11 @@ def run(
     debug: options.Debug = False,
 ) -> int:
     """Fine-tune a checkpoint: NAME-tuned.safetensors, the best epoch by the select images."""
-    from cli import choices, outputs, texts
+    from cli import choices, idle, outputs, texts
     from compressor import steps
     from compressor.load import file_bytes, load
 
+    idle.refuse_idle_teacher(context)
     screen = Screen(quiet=quiet, time_limit=time_limit)
     recipe, place = choices.recipe_of(context.params), choices.place_of(context.params)
     path = outputs.destination(output, f"{checkpoint.stem}-tuned.safetensors", (".safetensors", ".pt"))
@@ -56,7 +57,9 @@ def run(
         device=place.device,
         progress=screen,
     )
-    teacher = None if distill_from is None else load(distill_from, preprocess=how["preprocess"])
+    # A checkpoint of another form may be named by --arch: the teacher is recognised, the rest is true of both.
+    also = {name: how[name] for name in ("preprocess", "input_size", "num_classes", "trust_pickle")}
+    teacher = None if distill_from is None else load(distill_from, **also)
     if dry_run:
         show(texts.recipe_text(recipe, images))
         return 0

@@ -186,6 +186,7 @@ CASES = [
     ("finetune plain.pt --arch cifar:resnet8 --data digits", "--preprocess"),
     ("finetune fine.safetensors --data digits --preprocess zebra", "zebra"),
     ("finetune fine.safetensors --data digits --lr -1", "lr"),
+    ("finetune fine.safetensors --data digits --distill", "--distill-from"),
     ("finetune fine.safetensors --data digits --adversarial linf:8", "linf:8/255"),
     ("export fine.safetensors --opset 3", "opset"),
     ("export fine.safetensors --export-batch many", "many"),
