@@ -66,7 +66,10 @@ def run(
     if crew.is_first:
         num_models = 1 if dense is None else 2
         guess = estimate_certify(twin, images, proof=proof, num_models=num_models, device=place.device)
-        show(texts.estimate_text(guess)) if dry_run else screen.say(texts.estimate_sentence(guess, crew.size))
+        if dry_run:
+            show(texts.estimate_text(guess))
+        else:
+            screen.say(texts.estimate_sentence(guess, crew.size))
     if dry_run:
         return 0
     certificate, outcomes = steps.prove(
