@@ -6,6 +6,7 @@ bundle, and no lock can be left behind by a run that was killed.
 """
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -28,6 +29,9 @@ from compressor.files import UNFINISHED, sha256_of_bytes
 
 MAX_TURNS = 20
 """How often another run may come in between before we give up."""
+
+TAKEN = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
+"""What renaming a folder fails with where something stands already."""
 
 
 def write_bundle(exports: Path, name: str, files: Mapping[str, bytes], *, rejected: bool, force: bool) -> Path:
@@ -89,9 +93,11 @@ def _move_into_place(aside: Path, place: Path, sums: bytes, *, may_replace: Call
         for _ in range(MAX_TURNS):
             try:
                 aside.rename(place)
-            except OSError:
+            except OSError as error:
                 if not os.path.lexists(place):
-                    raise
+                    if error.errno not in TAKEN:
+                        raise
+                    continue  # it stood there, and another run has moved it away since
             else:
                 return
             if _holds(place, sums):

@@ -1,5 +1,6 @@
 """The whole folder appears at once, or nothing does."""
 
+import errno
 import multiprocessing
 from contextlib import nullcontext
 from pathlib import Path
@@ -143,3 +144,21 @@ def test_runs_at_the_same_time_leave_one_whole_bundle(files: dict[str, bytes], t
     (folder,) = tmp_path.iterdir()
     assert check_sums(folder) == ()
     assert (folder / "latency.json").read_bytes() == (folder / "parity.json").read_bytes()
+
+
+def test_another_run_may_move_the_bundle_away_in_between(
+    files: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Renaming finds something there, and a moment later it is gone: the next turn succeeds."""
+    rename, turns = Path.rename, []
+
+    def disturbed(self: Path, target: Path) -> Path:
+        turns.append(target)
+        if len(turns) == 1:
+            raise OSError(errno.ENOTEMPTY, "Directory not empty")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", disturbed)
+    folder = write_bundle(tmp_path, "net", files, rejected=False, force=False)
+    assert turns == [folder, folder]
+    assert check_sums(folder) == ()
