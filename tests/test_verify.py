@@ -26,6 +26,7 @@ from compressor.certify.numbers import stated_numbers
 from compressor.certify.outcomes import Outcomes, read_outcomes, recompute
 from compressor.data import ImageSet, open_data, parse_preprocess, stratified
 from compressor.errors import BundleError, DataError, OptionError, PolicyError
+from compressor.export.form import PLAIN, Form
 from compressor.export.onnx import export_onnx
 from compressor.export.parity import check_parity
 from compressor.files import sha256_of_bytes, sha256_of_file
@@ -95,11 +96,11 @@ def tiny_checkpoint(seed: int = 0, num_steps: int = 25) -> tuple[Checkpoint, Pla
 EXPORTS: dict[str, bytes] = {}
 
 
-def exported(checkpoint: Checkpoint, *, checkpoint_sha256: str, **options: Any) -> bytes:
+def exported(checkpoint: Checkpoint, form: Form = PLAIN, *, checkpoint_sha256: str) -> bytes:
     """Return `export_onnx` of a checkpoint, from memory if it was exported before."""
-    key = sha256_of_weights(checkpoint.model.state_dict()) + checkpoint_sha256
+    key = sha256_of_weights(checkpoint.model.state_dict()) + checkpoint_sha256 + repr(form)
     if key not in EXPORTS:
-        EXPORTS[key] = export_onnx(checkpoint, checkpoint_sha256=checkpoint_sha256, **options)
+        EXPORTS[key] = export_onnx(checkpoint, form, checkpoint_sha256=checkpoint_sha256)
     return EXPORTS[key]
 
 
