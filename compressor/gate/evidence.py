@@ -1,4 +1,10 @@
-"""The evidence: records from files, with the digest of each, and of the model they are about when it is at hand."""
+"""The evidence: records from files, with the digest of each, and of the model they are about when it is at hand.
+
+There is one certificate. Of parity and latency records there may be several: `replay.py` writes its own on every target.
+All of them count: each must be about the same file, each parity record must hold, and of fitting latencies the slowest
+is judged. So a record more can only make the verdict stricter. A parity record of `replay.py` compares the file there
+with the file where it was made; only the maker's compares it with torch, so it can stand beside that one, not for it.
+"""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -23,6 +29,9 @@ KINDS: dict[str, type[Certificate] | type[Parity] | type[Latency]] = {
 }
 """Which record a file is, by its "schema" key."""
 
+REPLAY_TOOL = "replay/"
+"""How the tool version begins in records that `replay.py` wrote."""
+
 BUNDLE_FILES = ("certificate.json", "parity.json")
 LATENCY_FILES = "latency*.json"
 MODEL_FILE = "model.onnx"
@@ -34,6 +43,9 @@ class Evidence:
 
     certificate: Certificate | None = None
     parity: Parity | None = None
+    """The maker's: torch against the file."""
+    replayed: tuple[Parity, ...] = ()
+    """Of targets: the file there against the file where it was made."""
     latency: tuple[Latency, ...] = ()
     """One or more: a file may be timed on several machines."""
     digests: tuple[str, ...] = ()
@@ -42,6 +54,16 @@ class Evidence:
     """Of the model file itself, when it was at hand."""
     model_bytes: int | None = None
     """Its size, when it was at hand."""
+
+    @property
+    def parities(self) -> tuple[Parity, ...]:
+        """Every parity record, the maker's first."""
+        return (*(() if self.parity is None else (self.parity,)), *self.replayed)
+
+
+def is_replay(parity: Parity) -> bool:
+    """Say whether `replay.py` wrote this record on a target."""
+    return parity.tool_version.startswith(REPLAY_TOOL)
 
 
 def evidence_of(
@@ -77,7 +99,8 @@ def read_evidence(paths: Iterable[Path]) -> Evidence:
         paths: record files, told apart by their "schema", and folders of a bundle. The same file twice counts once.
 
     Raises:
-        EvidenceError: a file that cannot be read, is no such record, or is a second one of a kind that must be one.
+        EvidenceError: a file that cannot be read, is no such record, or is a second certificate, or a second parity
+            record that was not written on a target.
         BundleError: a folder that holds no record, or a path that does not exist.
     """
     contents: dict[str, tuple[Path, bytes]] = {}
@@ -89,11 +112,13 @@ def read_evidence(paths: Iterable[Path]) -> Evidence:
         if path.is_dir() and (path / MODEL_FILE).is_file():
             models.setdefault(sha256_of_file(path / MODEL_FILE), path / MODEL_FILE)
     records = [_record(file, content) for file, content in contents.values()]
+    parities = [(file, record) for file, record in records if isinstance(record, Parity)]
     _check_one(models.values(), "model file")
     model = next(iter(models), None)
     return Evidence(
         certificate=_only(records, Certificate, "certificate"),
-        parity=_only(records, Parity, "parity record"),
+        parity=_only([each for each in parities if not is_replay(each[1])], Parity, "parity record"),
+        replayed=tuple(record for _, record in parities if is_replay(record)),
         latency=tuple(record for _, record in records if isinstance(record, Latency)),
         digests=tuple(contents),
         model_sha256=model,
