@@ -1,9 +1,10 @@
 """The evidence: records from files, with the digest of each, and of the model they are about when it is at hand.
 
-There is one certificate. Of parity and latency records there may be several: `replay.py` writes its own on every target.
-All of them count: each must be about the same file, each parity record must hold, and of fitting latencies the slowest
-is judged. So a record more can only make the verdict stricter. A parity record of `replay.py` compares the file there
-with the file where it was made; only the maker's compares it with torch, so it can stand beside that one, not for it.
+There is one certificate. Of parity and latency records there may be several: `replay.py` writes its own on each
+target. All of them count: each must be about the same file, each parity record must hold, and of fitting latencies the
+slowest is judged. So a record more can only make the verdict stricter. A parity record of `replay.py` compares the file
+there with the file where it was made; only the maker's compares it with torch, so it stands beside that one, never for
+it.
 """
 
 import json
