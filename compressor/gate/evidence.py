@@ -152,7 +152,7 @@ def _content(file: Path) -> bytes:
 
 
 def _record(file: Path, content: bytes) -> tuple[Path, Certificate | Parity | Latency]:
-    advice = "gate reads certificate.json, parity.json, latency.json and folders that hold them"
+    advice = "name certificate.json, parity.json, latency.json or a folder that holds them"
     try:
         plain: Any = json.loads(content)
     except (ValueError, RecursionError) as error:

@@ -30,7 +30,7 @@ from compressor.verify.judgement import (
     own_decision,
 )
 from compressor.verify.model import check_checkpoint, check_export, check_plan, check_replay, check_twin
-from compressor.verify.opened import Opened
+from compressor.verify.opened import Opened, read_arch
 from compressor.verify.recheck import check_data, check_recheck, find_images
 from compressor.verify.record import Check, Found, Status, VerifyReport, contradicted
 from compressor.verify.signature import check_signature, read_public_key
@@ -97,9 +97,10 @@ def verify(
         OptionError: an expected digest or a public key that is none, or a recheck without data.
         PolicyError: the verifier's policy cannot be judged by.
         DataError: the data cannot be used, or holds none of the images.
+        LoadError: an architecture that names nothing.
         MachineError: this machine cannot run the model, or lacks the tool that reads signatures.
     """
-    expected, key = read_digest(expect_digest), read_public_key(public_key)
+    expected, key, arch = read_digest(expect_digest), read_public_key(public_key), read_arch(arch)
     own = read_policy(policy) if policy else None
     if recheck < 0 or (recheck and data is None):
         raise OptionError(
