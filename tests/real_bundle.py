@@ -156,7 +156,11 @@ def files_of(made: Made, policy: str = POLICY) -> tuple[dict[str, bytes], Decisi
     replay = replay_bytes(
         made.images.read(range(16)).numpy(),
         made.images.labels[:16],
-        [Adversarial(threat=THREAT, images=shown.images, labels=shown.labels)],
+        [
+            Adversarial(threat=threat, images=shown.images[rows], labels=shown.labels[rows])
+            for threat in dict.fromkeys(shown.threats)
+            for rows in [[index for index, each in enumerate(shown.threats) if each == threat]]
+        ],
         answer=open_session(made.onnx).run,
         artefact_sha256=sha256,
     )

@@ -22,6 +22,7 @@ from compressor.verify.identity import (
     read_digest,
 )
 from compressor.verify.judgement import (
+    check_adversarial,
     check_outcomes,
     check_policy,
     check_result,
@@ -44,6 +45,7 @@ CHECKS: dict[str, Callable[[Opened], Found]] = {
     "replay": check_replay,
     "certificate": check_result,
     "outcomes": check_outcomes,
+    "adversarial": check_adversarial,
     "battery": check_battery,
     "claim": check_claim,
     "verdict": check_verdict,
