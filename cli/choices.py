@@ -16,6 +16,7 @@ from compressor.certify.certify import check_proving
 from compressor.corruptions.published import check_folder
 from compressor.data import Data, parse_preprocess
 from compressor.errors import OptionError
+from compressor.export.form import Form
 from compressor.files import sha256_of_bytes
 from compressor.finetune import Recipe
 from compressor.gate.policy import demands_of, read_policy, threats_of
@@ -229,6 +230,17 @@ def certificate_asked(
     return asked
 
 
+def form_of(params: Params) -> Form:
+    """Return how the file is written; options that a command lacks have their defaults.
+
+    Raises:
+        ExportError: an opset that is not written.
+        OptionError: a batch size that is none.
+    """
+    named = {"opset": "opset", "export_batch": "batch", "precision": "precision", "input_": "input_form"}
+    return Form(**{field: params[name] for name, field in named.items() if name in params})
+
+
 def latency_asked(model: bytes, other: bytes | None, timing: Timing) -> dict[str, object]:
     """Return what this latency is asked for, as `identical` names it."""
     return {
@@ -255,8 +267,8 @@ def release_of(params: Params) -> Task:
         corruptions_from=params["corruptions_from"],
         prove=params["prove"],
         timing=timing_of(params) if timed else None,
-        opset=params["opset"],
-        export_batch=params["export_batch"],
+        form=form_of(params),
+        also_ort=params["also_ort"],
         accept=parse_accept(params["unsafe_accept"], params["because"]),
         expect_accuracy=params["expect_accuracy"],
         source=source_of(params),

@@ -70,6 +70,20 @@ def refuse_idle_tuning(context: typer.Context) -> None:
         _refuse(option, "nothing is fine-tuned without images", "add --data with training images, or leave it out")
 
 
+def refuse_idle_precision(context: typer.Context) -> None:
+    """Refuse the precision of a file that pruning does not write.
+
+    Raises:
+        OptionError: it was typed, and neither bytes nor latency of a file are limited.
+    """
+    if context.params["target_bytes"] is None and context.params["target_latency"] is None:
+        _refuse(
+            typed(context, ("precision",)),
+            "prune writes a float32 checkpoint",
+            "give it to export or release, or limit --target-bytes or --target-latency of the file",
+        )
+
+
 def _refuse(option: str | None, reason: str, advice: str) -> None:
     if option is not None:
         raise OptionError(f"{option} would do nothing: {reason}", advice=advice)

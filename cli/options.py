@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from compressor.types import Structure
+from compressor.types import InputForm, Precision, Structure
 
 FLAG_ONLY = frozenset({"policy", "unsafe_accept", "because", "trust_pickle", "expect_digest", "public_key"})
 
@@ -134,7 +134,14 @@ Adversarial = Annotated[
 Augment = Annotated[str | None, _option("--augment", "auto, none, crop or crop-flip.", TUNE)]
 Control = Annotated[bool, _option("--control", "Also tune the dense model by the same recipe.", TUNE)]
 
-Opset = Annotated[int, _option("--opset", "ONNX operator set.", EXPORT)]
+ExportPrecision = Annotated[
+    Precision, _option("--precision", "In which numbers model.onnx computes; int8 needs select images.", EXPORT)
+]
+ExportInput = Annotated[
+    InputForm, _option("--input", "What model.onnx takes: images in [0, 1], or raw frames.", EXPORT)
+]
+AlsoOrt = Annotated[bool, _option("--also-ort", "Write model.ort for mobile runtimes as well.", EXPORT)]
+Opset = Annotated[int, _option("--opset", "ONNX operator set, 13 to 20.", EXPORT)]
 ExportBatch = Annotated[str, _option("--export-batch", "dynamic, or one fixed batch size.", EXPORT)]
 
 Threats = Annotated[

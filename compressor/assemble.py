@@ -47,9 +47,12 @@ class Records:
     slim: Checkpoint
     onnx: bytes
     slim_file: bytes
+    ort: bytes | None
+    """The same graph for mobile runtimes, where that was asked for."""
     plan: Plan
     history: History | None
-    parity: Parity
+    parities: tuple[Parity, ...]
+    """On the CPU, and then on the provider that the file is meant for."""
     certificate: Certificate
     outcomes: Outcomes
     control: Certificate | None
@@ -71,7 +74,7 @@ def summary_of(records: Records) -> Summary:
         name=records.name,
         created=records.created,
         certificate=records.certificate,
-        parity=records.parity,
+        parity=records.parities[0],
         latency=records.latency[0],
         verdict=records.verdict,
         dense=records.dense_size,
@@ -85,6 +88,7 @@ def summary_of(records: Records) -> Summary:
             width=width,
             resize=preprocess.resize if preprocess else None,
             interp=preprocess.interp if preprocess else "bilinear",
+            kind=open_session(records.onnx).input_type,
         ),
     )
 
@@ -95,9 +99,9 @@ def bundle_files(records: Records, summary: Summary) -> dict[str, bytes]:
     contents = {
         names.MODEL: records.onnx,
         names.CHECKPOINT: records.slim_file,
+        names.MODEL_ORT: records.ort,
         names.PLAN: dump(records.plan),
         names.HISTORY: dump(records.history) if records.history else None,
-        names.PARITY: dump(records.parity),
         names.CERTIFICATE: dump(records.certificate),
         names.OUTCOMES: records.outcomes.to_bytes(),
         names.CONTROL: dump(records.control) if records.control else None,
@@ -111,6 +115,7 @@ def bundle_files(records: Records, summary: Summary) -> dict[str, bytes]:
         names.REPLAY: _replay(records),
         names.REPLAY_SCRIPT: replay_script(),
     }
+    contents |= {names.parity_name(each.provider): dump(each) for each in records.parities}
     contents |= {_latency_name(place, each): dump(each) for place, each in enumerate(records.latency)}
     return {name: content for name, content in contents.items() if content is not None}
 
@@ -166,6 +171,6 @@ def _replay(records: Records) -> bytes:
         records.probes.read(probes).numpy(),
         np.asarray(records.probes.labels[: len(probes)]),
         adversarial,
-        answer=open_session(records.onnx).run,
+        answer=open_session(records.onnx).answer,
         artefact_sha256=sha256_of_bytes(records.onnx),
     )

@@ -15,19 +15,31 @@ from compressor.bundle import write_bundle
 from compressor.certify.certify import check_proving
 from compressor.data import stratified
 from compressor.errors import DataError
-from compressor.export.onnx import fits_one_file
+from compressor.export.form import Form
+from compressor.export.onnx import export_onnx, fits_one_file
 from compressor.gate.evidence import evidence_of
 from compressor.gate.judge import judge
 from compressor.gate.policy import Policy, demands_of, read_policy, threats_of
 from compressor.gate.verdict import Verdict
+from compressor.load import Checkpoint
 from compressor.progress import SILENT, Progress
 from compressor.prune import count_cost
 from compressor.records import now
 from compressor.report import ModelSize, Summary
 from compressor.shrink import shrink
-from compressor.steps import fit, measure, open_model, prove, ship, tune
+from compressor.steps import (
+    calibration_of,
+    fit,
+    insist_on_parity,
+    measure,
+    open_model,
+    prove,
+    ship,
+    tune,
+    write_export,
+)
 from compressor.task import Proof, Task, Timing
-from compressor.types import Decision
+from compressor.types import Decision, Precision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +83,7 @@ def release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT
         cut=task.cut,
         data=data,
         recipe=task.recipe,
-        opset=task.opset,
-        export_batch=task.export_batch,
+        form=task.form,
         timing=timings[0],
         seed=seed,
         place=place,
@@ -82,10 +93,20 @@ def release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT
     if task.control and shrunk.history is not None:
         control, _ = tune(dense, data, task.recipe, teacher=dense, place=place, progress=progress)
 
-    ship_it = partial(ship, images=data.test, opset=task.opset, export_batch=task.export_batch, progress=progress)
-    shipped = ship_it(shrunk.checkpoint)
-    # A dense model that no ONNX file can hold is what the slim one is for: it is only not timed beside it.
-    dense_onnx = ship_it(dense).onnx if fits_one_file(dense) else None
+    name = task.name or _name_of(source)
+    shipped = ship(
+        shrunk.checkpoint,
+        images=data.test,
+        form=task.form,
+        calibration=calibration_of(data, task.form),
+        also_ort=task.also_ort,
+        provider=timings[0].provider,
+        progress=progress,
+    )
+    if not shipped.agrees:
+        kept = write_export(task.output, name, shrunk.checkpoint, shipped, force=task.force)
+        insist_on_parity(shipped, kept)
+    dense_onnx = _as_delivered(dense, task.form)
     proof = Proof(
         threats=threats_of(policy),
         battery=task.battery or policy.evidence.battery or "standard",
@@ -101,12 +122,18 @@ def release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT
     reference = prove_it(control, proof=proof, title="control")[0] if control else None
     latency = tuple(measure(shipped.onnx, against=dense_onnx, timing=each, progress=progress) for each in timings)
 
-    evidence = evidence_of(certificate=certificate, parity=shipped.parity, latency=latency, model=shipped.onnx)
+    evidence = evidence_of(
+        certificate=certificate,
+        parity=shipped.parity,
+        more_parities=shipped.parities[1:],
+        latency=latency,
+        model=shipped.onnx,
+    )
     verdict = judge(policy, evidence, now=now(), accept=task.accept)
 
     dense_cost = count_cost(dense.model, dense.input_shape)
     records = Records(
-        name=task.name or _name_of(source),
+        name=name,
         created=now(),
         dense=dense,
         dense_size=ModelSize(
@@ -117,7 +144,8 @@ def release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT
         slim_file=shipped.checkpoint,
         plan=shrunk.plan,
         history=shrunk.history,
-        parity=shipped.parity,
+        parities=shipped.parities,
+        ort=shipped.ort,
         certificate=certificate,
         outcomes=outcomes,
         control=reference,
@@ -136,6 +164,14 @@ def release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT
         force=task.force,
     )
     return Released(bundle=bundle, verdict=verdict, summary=summary)
+
+
+def _as_delivered(dense: Checkpoint, form: Form) -> bytes | None:
+    """Return the file that the slim one is timed beside: float32, as the model was delivered.
+
+    None where no ONNX file can hold it, which is what the slim one is for.
+    """
+    return export_onnx(dense, replace(form, precision=Precision.FP32)) if fits_one_file(dense) else None
 
 
 def timings_of(policy: Policy) -> list[Timing]:

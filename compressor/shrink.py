@@ -7,6 +7,7 @@ from pathlib import Path
 
 from compressor.data import Data
 from compressor.errors import PruneError
+from compressor.export.form import PLAIN, Form
 from compressor.export.onnx import export_onnx
 from compressor.files import sha256_of_bytes, write_whole
 from compressor.finetune import History, Recipe
@@ -17,7 +18,7 @@ from compressor.prune import Measure, Plan, compose, plan, slim, trace_coupling
 from compressor.prune.blocks import num_blocks
 from compressor.prune.named import still_deciding
 from compressor.records import dump, parse
-from compressor.steps import tune
+from compressor.steps import calibration_of, tune
 from compressor.task import HERE, Cut, Place, Timing
 from compressor.types import Structure
 
@@ -40,8 +41,7 @@ def choose(
     *,
     cut: Cut,
     data: Data | None = None,
-    opset: int = 18,
-    export_batch: str = "dynamic",
+    form: Form = PLAIN,
     timing: Timing | None = None,
     seed: int = 0,
     place: Place = HERE,
@@ -53,8 +53,7 @@ def choose(
         dense: the model before.
         cut: how much leaves, and how it is chosen.
         data: training images, for criteria that need them.
-        opset: of the file whose bytes or latency are limited.
-        export_batch: of that file.
+        form: of the file whose bytes or latency are limited.
         timing: where its latency counts.
         seed: of everything that is drawn.
         place: where state is kept.
@@ -67,10 +66,10 @@ def choose(
     if cut.ready is not None:
         return cut.ready
     timing = timing or Timing()
-    kept = _plan_file(place, dense, cut, (opset, export_batch, timing, seed)) if cut.is_measured else None
+    kept = _plan_file(place, dense, cut, (form, timing, seed)) if cut.is_measured else None
     if kept is not None and kept.is_file():
         return parse(kept.read_bytes(), Plan, source=str(kept))
-    export = partial(export_onnx, opset=opset, export_batch=export_batch)
+    export = partial(export_onnx, form=form, calibration=calibration_of(data, form) if cut.is_measured else None)
     measure: Measure | None = None
     if cut.target_bytes is not None:
         measure = FileBytes(export)
@@ -115,8 +114,7 @@ def shrink(
     cut: Cut,
     data: Data | None = None,
     recipe: Recipe | None = None,
-    opset: int = 18,
-    export_batch: str = "dynamic",
+    form: Form = PLAIN,
     timing: Timing | None = None,
     seed: int = 0,
     place: Place = HERE,
@@ -134,8 +132,7 @@ def shrink(
     choose_here = partial(
         choose,
         data=data,
-        opset=opset,
-        export_batch=export_batch,
+        form=form,
         timing=timing,
         seed=seed,
         place=place,

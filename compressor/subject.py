@@ -53,7 +53,7 @@ def open_subject(path: Path, **how: Any) -> Subject:
     return Subject(checkpoint=load(twin, **how), onnx=content)
 
 
-def onnx_of(path: Path, *, opset: int = 18, **how: Any) -> bytes:
+def onnx_of(path: Path, **how: Any) -> bytes:
     """Return the ONNX file behind a path; a checkpoint is exported on the fly.
 
     Raises:
@@ -62,7 +62,7 @@ def onnx_of(path: Path, *, opset: int = 18, **how: Any) -> bytes:
         ExportError: it cannot be written as ONNX.
     """
     onnx = onnx_file(path)
-    return export_onnx(load(path, **how), opset=opset) if onnx is None else onnx.read_bytes()
+    return export_onnx(load(path, **how)) if onnx is None else onnx.read_bytes()
 
 
 def onnx_file(path: Path) -> Path | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from compressor.attacks.threat import Threat
 from compressor.certify.demand import Demands
+from compressor.export.form import PLAIN, Form
 from compressor.finetune import Recipe
 from compressor.prune import Plan
 from compressor.runtime.crew import ALONE, Crew
@@ -124,8 +125,10 @@ class Task:
     """Bound from below what no attack can break."""
     timing: Timing | None = None
     """None: what the policy's latency rows name."""
-    opset: int = 18
-    export_batch: str = "dynamic"
+    form: Form = PLAIN
+    """Of the file that ships."""
+    also_ort: bool = False
+    """Write model.ort beside it, for mobile runtimes."""
     accept: Mapping[str, str] = field(default_factory=dict)
     """Blocking conditions that somebody takes upon themselves: id -> because."""
     expect_accuracy: float | None = None

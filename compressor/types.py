@@ -45,6 +45,23 @@ class Scope(StrEnum):
     """Groups of one structure together: the same kinds of layers in the same roles."""
 
 
+class Precision(StrEnum):
+    """In which numbers a file computes."""
+
+    FP32 = "fp32"
+    FP16 = "fp16"
+    INT8 = "int8"
+
+
+class InputForm(StrEnum):
+    """What a file takes."""
+
+    FLOAT_NCHW = "float-nchw"
+    """float32 in [0, 1], (N, C, H, W)."""
+    UINT8_NHWC = "uint8-nhwc"
+    """Raw frames: bytes, (N, H, W, C)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skipped:
     """Something that was not done, which is a value and never a gap."""

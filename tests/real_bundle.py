@@ -20,6 +20,7 @@ from compressor.certify.certificate import Certificate
 from compressor.certify.certify import certify
 from compressor.certify.outcomes import Outcomes
 from compressor.data import ImageSet, open_data, parse_preprocess, stratified
+from compressor.export.form import PLAIN, Form
 from compressor.export.onnx import export_onnx
 from compressor.export.parity import check_parity
 from compressor.files import sha256_of_bytes, sha256_of_file
@@ -31,6 +32,7 @@ from compressor.prune import Plan, count_cost, plan, slim
 from compressor.records import dump, now, tool_version
 from compressor.report import InputFacts, ModelSize, attestation, html_page, model_card, sbom, summarise
 from compressor.runtime.session import open_session
+from compressor.steps import calibration_of
 from compressor.types import Decision
 
 THREAT = "linf:1/255"
@@ -87,25 +89,30 @@ def tiny_checkpoint(seed: int = 0, num_steps: int = 25) -> tuple[Checkpoint, Pla
 EXPORTS: dict[str, bytes] = {}
 
 
-def exported(checkpoint: Checkpoint, *, checkpoint_sha256: str, **options: Any) -> bytes:
+def exported(checkpoint: Checkpoint, form: Form = PLAIN, *, checkpoint_sha256: str, calibration: Any = None) -> bytes:
     """Return `export_onnx` of a checkpoint, from memory if it was exported before."""
-    key = sha256_of_weights(checkpoint.model.state_dict()) + checkpoint_sha256
+    key = sha256_of_weights(checkpoint.model.state_dict()) + checkpoint_sha256 + repr(form)
     if key not in EXPORTS:
-        EXPORTS[key] = export_onnx(checkpoint, checkpoint_sha256=checkpoint_sha256, **options)
+        EXPORTS[key] = export_onnx(checkpoint, form, calibration=calibration, checkpoint_sha256=checkpoint_sha256)
     return EXPORTS[key]
 
 
-def make(checkpoint: Checkpoint, chosen: Plan, threat: str = THREAT) -> Made:
-    """Export and certify a checkpoint."""
+def make(
+    checkpoint: Checkpoint, chosen: Plan, threat: str = THREAT, *, form: Form = PLAIN, battery: str = "quick"
+) -> Made:
+    """Export a checkpoint in some form, and certify the file."""
     slim_file = slim_bytes(checkpoint)
-    onnx = exported(checkpoint, checkpoint_sha256=sha256_of_bytes(slim_file))
-    images = stratified(open_data("digits", preprocess=checkpoint.preprocess).need("test"), NUM_IMAGES, seed=0)
+    data = open_data("digits", preprocess=checkpoint.preprocess)
+    onnx = exported(
+        checkpoint, form, checkpoint_sha256=sha256_of_bytes(slim_file), calibration=calibration_of(data, form)
+    )
+    images = stratified(data.need("test"), NUM_IMAGES, seed=0)
     cost = count_cost(checkpoint.model, checkpoint.input_shape)
     certificate, outcomes = certify(
         checkpoint,
         images,
         threats=[parse_threat(threat)],
-        battery="quick",
+        battery=battery,
         artefact=onnx,
         data_spec="digits",
         corruptions=True,
@@ -161,7 +168,7 @@ def files_of(made: Made, policy: str = POLICY) -> tuple[dict[str, bytes], Decisi
             for threat in dict.fromkeys(shown.threats)
             for rows in [[index for index, each in enumerate(shown.threats) if each == threat]]
         ],
-        answer=open_session(made.onnx).run,
+        answer=open_session(made.onnx).answer,
         artefact_sha256=sha256,
     )
     summary = summarise(
@@ -173,7 +180,7 @@ def files_of(made: Made, policy: str = POLICY) -> tuple[dict[str, bytes], Decisi
         verdict=verdict,
         dense=ModelSize(params=3_000, macs=80_000),
         commands=("compress verify .",),
-        image=InputFacts(channels=1, height=8, width=8),
+        image=InputFacts(channels=1, height=8, width=8, kind=open_session(made.onnx).input_type),
     )
     files = {
         names.MODEL: made.onnx,

@@ -4,6 +4,7 @@ import typer
 
 from cli import options
 from cli.screen import Screen, show
+from compressor.types import InputForm, Precision
 
 EXAMPLE = "Example: compress export resnet18-slim.safetensors"
 
@@ -13,6 +14,9 @@ def run(
     checkpoint: options.Checkpoint,
     *,
     data: options.Data = None,
+    precision: options.ExportPrecision = Precision.FP32,
+    input_: options.ExportInput = InputForm.FLOAT_NCHW,
+    also_ort: options.AlsoOrt = False,
     opset: options.Opset = 18,
     export_batch: options.ExportBatch = "dynamic",
     provider: options.Provider = None,
@@ -38,17 +42,24 @@ def run(
     from compressor import steps
 
     screen = Screen(quiet=quiet, time_limit=time_limit)
+    form = choices.form_of(context.params)
     folder = outputs.check_folder(output or options.EXPORTS)
     model, images = steps.open_model(checkpoint, progress=screen, **choices.source_of(context.params)), None
     if data is not None:
         model, images = steps.fit(model, data, seed=seed, progress=screen)
     if dry_run:
-        show(f"would write {folder}/{checkpoint.stem}-DIGEST8/ at opset {opset}")
+        show(f"would write {folder}/{checkpoint.stem}-DIGEST8/ in {precision} at opset {opset}")
         return 0
-    probes = images.test if images else None
     shipped = steps.ship(
-        model, images=probes, opset=opset, export_batch=export_batch, provider=provider or "cpu", progress=screen
+        model,
+        images=images.test if images else None,
+        form=form,
+        calibration=steps.calibration_of(images, form),
+        also_ort=also_ort,
+        provider=provider or "cpu",
+        progress=screen,
     )
     path = steps.write_export(folder, checkpoint.stem, model, shipped, force=force)
+    steps.insist_on_parity(shipped, path)
     show(outputs.as_json("export", folder=path, parity=shipped.parity) if json else texts.export_text(shipped, path))
     return 0

@@ -4,7 +4,7 @@ import typer
 
 from cli import options
 from cli.screen import Screen, show
-from compressor.types import Structure
+from compressor.types import Precision, Structure
 
 EXAMPLE = "Example: compress prune resnet18.pth --ratio 0.5 --data photos/ --preprocess imagenet"
 
@@ -29,6 +29,7 @@ def run(
     ratio_for: options.RatioFor = None,
     steps: options.Steps = 1,
     plan_only: options.PlanOnly = False,
+    precision: options.ExportPrecision = Precision.FP32,
     provider: options.Provider = None,
     batch: options.Batch = None,
     threads: options.Threads = None,
@@ -67,9 +68,11 @@ def run(
 
     idle.refuse_idle_choices(context)
     idle.refuse_idle_tuning(context)
+    idle.refuse_idle_precision(context)
     screen = Screen(quiet=quiet, time_limit=time_limit)
-    cut, recipe, place, timing = (
+    cut, form, recipe, place, timing = (
         choices.cut_of(context.params),
+        choices.form_of(context.params),
         choices.recipe_of(context.params),
         choices.place_of(context.params),
         choices.timing_of(context.params),
@@ -81,13 +84,15 @@ def run(
             dense, data, expect_accuracy=expect_accuracy, seed=seed, device=place.device, progress=screen
         )
     if plan_only or dry_run:
-        chosen = shrink.choose(dense, cut=cut, data=images, timing=timing, seed=seed, place=place, progress=screen)
+        chosen = shrink.choose(
+            dense, cut=cut, data=images, form=form, timing=timing, seed=seed, place=place, progress=screen
+        )
         if not dry_run:
             outputs.write_output(path, dump(chosen), force=force)
         show(dump(chosen).decode() if json else texts.plan_text(chosen))
         return 0
     shrunk = shrink.shrink(
-        dense, cut=cut, data=images, recipe=recipe, timing=timing, seed=seed, place=place, progress=screen
+        dense, cut=cut, data=images, recipe=recipe, form=form, timing=timing, seed=seed, place=place, progress=screen
     )
     outputs.write_output(path, file_bytes(shrunk.checkpoint, path.suffix), force=force)
     if json:

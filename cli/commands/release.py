@@ -4,7 +4,7 @@ import typer
 
 from cli import options
 from cli.screen import Screen, show
-from compressor.types import Structure
+from compressor.types import InputForm, Precision, Structure
 
 EXAMPLE = "Example: compress release resnet18.pth --data photos/ --preprocess imagenet --ratio 0.5 --policy policy.toml"
 
@@ -39,6 +39,9 @@ def run(
     adversarial: options.Adversarial = None,
     augment: options.Augment = None,
     control: options.Control = False,
+    precision: options.ExportPrecision = Precision.FP32,
+    input_: options.ExportInput = InputForm.FLOAT_NCHW,
+    also_ort: options.AlsoOrt = False,
     opset: options.Opset = 18,
     export_batch: options.ExportBatch = "dynamic",
     battery: options.Battery = None,

@@ -2,6 +2,7 @@
 
 from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,16 @@ CUDA_CHUNKS = 16
 def num_slots(shape: tuple[int, int, int]) -> int:
     """Return how many images of (C, H, W) a chunk holds on the CPU; seeds that differ by it share a slot."""
     return min(chunk_size(shape), MOST_SLOTS)
+
+
+class Answering(Protocol):
+    """Something that answers images: all that an attack without gradients needs."""
+
+    num_forward: int
+    """Images answered so far."""
+
+    def logits(self, images: Tensor, seeds: Tensor | None = None) -> Tensor:
+        """Answer images (n, C, H, W) float32 in [0, 1] with logits (n, K) on the same device."""
 
 
 class AttackedModel:

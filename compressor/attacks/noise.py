@@ -2,13 +2,13 @@
 
 from torch import Tensor
 
-from compressor.attacks.model import AttackedModel
+from compressor.attacks.model import Answering
 from compressor.attacks.standing import Standing
 from compressor.attacks.threat import Threat
 
 
 def noise(
-    model: AttackedModel, images: Tensor, labels: Tensor, *, threat: Threat, seeds: Tensor, num_draws: int = 1
+    model: Answering, images: Tensor, labels: Tensor, *, threat: Threat, seeds: Tensor, num_draws: int = 1
 ) -> Tensor:
     """Draw uniform noise of the threat's size.
 

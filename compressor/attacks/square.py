@@ -13,7 +13,7 @@ from torch import Tensor
 from compressor.attacks.ball import Ball
 from compressor.attacks.draws import signs, uniform
 from compressor.attacks.losses import margin
-from compressor.attacks.model import AttackedModel
+from compressor.attacks.model import Answering
 from compressor.attacks.square_l2 import propose_l2, start_l2
 from compressor.attacks.standing import Standing, kept
 from compressor.attacks.threat import Threat
@@ -24,7 +24,7 @@ HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 
 
 def square(
-    model: AttackedModel,
+    model: Answering,
     images: Tensor,
     labels: Tensor,
     *,

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from compressor.attacks.ball import Ball
 from compressor.attacks.losses import margin
-from compressor.attacks.model import AttackedModel
+from compressor.attacks.model import Answering
 from compressor.attacks.threat import Threat
 
 
@@ -63,7 +63,7 @@ class Standing:
             self.labels, self.seeds, self.rows = self.labels[stands], self.seeds[stands], self.rows[stands]
         return stands
 
-    def finish(self, model: AttackedModel, iterates: Tensor) -> None:
+    def finish(self, model: Answering, iterates: Tensor) -> None:
         """Judge the last iterate, which no gradient was taken at."""
         if len(self):
             self.judge(iterates, model.logits(iterates, self.seeds))

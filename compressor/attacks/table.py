@@ -12,7 +12,7 @@ from compressor.attacks.fgsm import fgsm
 from compressor.attacks.fmn import fmn
 from compressor.attacks.losses import CLASSES_NEEDED
 from compressor.attacks.margin import margin_cascade
-from compressor.attacks.model import AttackedModel
+from compressor.attacks.model import Answering, AttackedModel
 from compressor.attacks.noise import noise
 from compressor.attacks.pgd import pgd
 from compressor.attacks.square import square
@@ -41,6 +41,9 @@ WITHOUT_GRADIENT = frozenset({"square", "noise", f"{PREFIX}Square", f"{PREFIX}SP
 
 MINIMUM_NORM = frozenset({"fab-targeted", "fmn", f"{PREFIX}FAB", f"{PREFIX}DeepFool"})
 """Attacks that look for the nearest wrong image, not for the worst one within the threat."""
+
+BY_ANSWERS = frozenset({"square", "noise"})
+"""Our own attacks that only ask for answers: whatever answers can be attacked, a file as well as a model."""
 
 TARGETED_DLR_NEEDS = 4
 """Classes, for the targeted difference of logits ratio."""
@@ -77,7 +80,7 @@ def fit(name: str, settings: Settings, *, threat: Threat, num_classes: int) -> t
 def run_attack(
     name: str,
     settings: Settings,
-    model: AttackedModel,
+    model: AttackedModel | Answering,
     images: Tensor,
     labels: Tensor,
     *,
@@ -89,7 +92,7 @@ def run_attack(
     Args:
         name: a key of `ATTACKS`, or `torchattacks:NAME`.
         settings: all of them, as `fit` returned them.
-        model: to attack.
+        model: to attack; one that only answers suffices for `BY_ANSWERS`.
         images: (n, C, H, W) float32 in [0, 1], n >= 1, on the model's device.
         labels: (n,) int64.
         threat: norm and radius.
@@ -100,6 +103,7 @@ def run_attack(
     """
     chosen: dict[str, Any] = dict(settings)
     if name.startswith(PREFIX):
+        assert isinstance(model, AttackedModel)
         name = name.removeprefix(PREFIX)
         return run_torchattacks(model, images, labels, threat=threat, seeds=seeds, name=name, settings=chosen)
     return ATTACKS[name](model, images, labels, threat=threat, seeds=seeds, **chosen)

@@ -12,6 +12,7 @@ from compressor.errors import OutputError
 from compressor.files import sha256_of_bytes
 
 MODEL = "model.onnx"
+MODEL_ORT = "model.ort"
 CHECKPOINT = "model.safetensors"
 PLAN = "plan.json"
 HISTORY = "history.json"
@@ -43,7 +44,7 @@ certified that was not pruned or tuned here."""
 ONLY_JUDGED = (CERTIFICATE, OUTCOMES, LATENCY, POLICY, VERDICT, REPORT, ATTESTATION)
 """One of these makes a bundle a judged one."""
 
-EVERY = (*JUDGED, PLAN, HISTORY, CONTROL)
+EVERY = (*JUDGED, MODEL_ORT, PLAN, HISTORY, CONTROL)
 """Every name of ours, except the list itself."""
 
 SAME_EACH_RUN = (MODEL, CHECKPOINT, LABELS, OUTCOMES, POLICY, REPLAY, REPLAY_SCRIPT)
@@ -57,6 +58,11 @@ PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
 """A file name that is the same on every system and can lead nowhere else."""
 
 SUMS_LINE = re.compile(r"([0-9a-f]{64})  ([^\n]+)\n")
+
+
+def parity_name(provider: str) -> str:
+    """Return `parity.json` for the CPU, which every target can repeat, and a name that says which for any other."""
+    return PARITY if provider == "cpu" else f"parity-{provider}.json"
 
 
 def is_signature(name: str) -> bool:

@@ -39,6 +39,10 @@ class Artefact:
     """`onnx` or `torch`. A `torch` one cannot release a bundle."""
     sha256: str
     """Digest of that file."""
+    precision: str | None = field(default=None, metadata=LATER)
+    """`fp16` or `int8` where the file computes so; None: float32, as torch does."""
+    takes_frames: bool | None = field(default=None, metadata=LATER)
+    """True where the file takes raw frames, so that each value of an image is rounded to a byte before it."""
 
 
 @strict

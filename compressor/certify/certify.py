@@ -43,7 +43,7 @@ from compressor.progress import SILENT, Progress
 from compressor.records import now, tool_version
 from compressor.runtime.crew import ALONE, Crew
 from compressor.runtime.machine import host, versions
-from compressor.types import Role
+from compressor.types import Precision, Role
 
 
 def certify(
@@ -159,7 +159,7 @@ def certify(
         proofs=proofs,
     )
     numbers = recompute(outcomes)
-    kind = Artefact(kind="torch" if artefact is None else "onnx", sha256=str(slim.identity["artefact"] or model.sha256))
+    kind = _artefact(slim, model)
     results = _threat_results(numbers, fought, chosen.name) if threats else ()
     result = Result(
         model=ModelFacts(sha256=model.sha256, architecture=model.architecture, params=params, macs=macs),
@@ -201,6 +201,19 @@ def certify(
         result_sha256=digest_of_result(result),
     )
     return certificate, outcomes
+
+
+def _artefact(slim: Party, model: Checkpoint) -> Artefact:
+    session = slim.twins.session
+    if session is None:
+        return Artefact(kind="torch", sha256=model.sha256)
+    precision = session.metadata.get("precision")
+    return Artefact(
+        kind="onnx",
+        sha256=str(slim.identity["artefact"]),
+        precision=None if precision == Precision.FP32 else precision,
+        takes_frames=session.takes_frames or None,
+    )
 
 
 def _check_options(confidence: float, batch_size: int, audit: int) -> None:

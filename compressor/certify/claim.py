@@ -27,7 +27,7 @@ def claim_text(artefact: Artefact, numbers: Numbers, threats: Sequence[ThreatRes
 
 def _clean(artefact: Artefact, numbers: Numbers) -> str:
     where = "under onnxruntime on the CPU" if artefact.kind == "onnx" else "under torch"
-    subject = "ONNX file" if artefact.kind == "onnx" else "torch model"
+    subject = f"{artefact.precision or ''} ONNX file".strip() if artefact.kind == "onnx" else "torch model"
     return (
         f"This certificate is about the {subject} with sha256 {artefact.sha256}. Run {where}, it answers "
         f"{numbers.clean_accuracy:.1%} of {numbers.num_images:,} test images right."
@@ -47,8 +47,15 @@ def _robust(artefact: Artefact, numbers: Numbers, threats: Sequence[ThreatResult
     if artefact.kind == "onnx":
         sentences.append(
             "Gradients came from the torch model that the file was exported from; what they found was replayed on the "
-            "file, and an image counts as robust only if neither ever answered it wrong."
+            "file, attacks that ask for answers only asked the file itself, and an image counts as robust only if "
+            "neither ever answered it wrong."
         )
+        if artefact.precision is not None:
+            sentences.append(
+                f"The file computes in {artefact.precision}, which the gradients of its float32 twin cannot see."
+            )
+        if artefact.takes_frames:
+            sentences.append("It takes raw frames: each value of an image was rounded to the nearest byte before it.")
     if all(_is_autoattack(each) for each in threats):
         sentences.append(
             "The battery holds the four components of AutoAttack standard at its settings (APGD-CE 100, APGD-T 9 x "

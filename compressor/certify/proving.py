@@ -49,7 +49,8 @@ def proofs_of(fought: Campaign, slim: Party, dense: Party | None) -> tuple[Threa
         slim: the model.
         dense: the model as delivered, or None.
     """
-    program = _program(slim)
+    rounding = slim.twins.rounding
+    program = _program(slim) if rounding is None else OutOfReach(reason=rounding)
     comparer = None if dense is None else Comparer.of(program, _program(dense))
     return tuple(_proof(fought, fight, slim, program, comparer) for fight in fought.fights)
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from compressor.archive import Arrays
 from compressor.attacks.ball import Ball
 from compressor.attacks.passes import passes
-from compressor.attacks.table import ATTACKS, MINIMUM_NORM, run_attack
+from compressor.attacks.table import ATTACKS, BY_ANSWERS, MINIMUM_NORM, run_attack
 from compressor.attacks.threat import Threat
 from compressor.certify.battery import TRANSFER, Assault
 from compressor.certify.fleet import Fleet, Rows
@@ -152,7 +152,9 @@ class Siege:
         """Attack some images and judge what comes back on both twins."""
         attack, model, seeds = self.attacks[number], twins.model, self.ground.seeds[rows]
         labels = self.ground.images.labels[rows]
-        before = model.num_forward, model.num_backward
+        # An attack that only asks for answers asks the file that ships; gradients can only come from its torch twin.
+        asked = twins.file if twins.file is not None and attack.name in BY_ANSWERS else model
+        before = asked.num_forward, model.num_backward
         clean = self.ground.images.read(rows.tolist()).to(model.device)
         if attack.name == TRANSFER:
             assert transferred is not None
@@ -161,7 +163,7 @@ class Siege:
             found = run_attack(
                 attack.name,
                 attack.settings,
-                model,
+                asked,
                 clean,
                 torch.from_numpy(labels).to(model.device),
                 threat=self.threat,
@@ -175,7 +177,7 @@ class Siege:
             "attack": np.array(number),
             "rows": rows,
             "is_wrong": is_wrong,
-            "passes": np.array([model.num_forward - before[0], model.num_backward - before[1]]),
+            "passes": np.array([asked.num_forward - before[0], model.num_backward - before[1]]),
             "kept": kept,
             "images": found.cpu().numpy()[kept],
             "nearness": nearness[kept],

@@ -10,11 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from compressor.attacks.chunks import Chunks
 from compressor.attacks.losses import margin
 from compressor.attacks.model import AttackedModel
 from compressor.errors import CertifyError
 from compressor.load.checkpoint import Checkpoint
 from compressor.runtime.session import Session, open_session
+from compressor.types import Precision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -42,6 +44,33 @@ class Reply:
         return margin(torch.from_numpy(self.twin), torch.from_numpy(labels)).numpy()
 
 
+class Shipped:
+    """The ONNX file as attacks without gradients see it: logits, counted."""
+
+    def __init__(self, session: Session, chunks: Chunks) -> None:
+        self.session = session
+        self.num_forward = 0
+        self._chunks = chunks
+
+    def logits(self, images: Tensor, seeds: Tensor | None = None) -> Tensor:
+        """Answer images on the CPU, in the chunks and slots that give an image the same numbers in any company.
+
+        Args:
+            images: (n, C, H, W) float32 in [0, 1], n >= 1.
+            seeds: (n,) int64; None: 0 to n - 1.
+
+        Returns:
+            (n, K) float32, on the images' device.
+        """
+        self.num_forward += len(images)
+        rows = torch.arange(len(images)) if seeds is None else seeds
+        (logits,) = self._chunks.run(self._compute, images.cpu(), rows.cpu())
+        return logits.to(images.device)
+
+    def _compute(self, chunk: Tensor) -> tuple[Tensor]:
+        return (torch.from_numpy(np.asarray(self.session.answer(chunk.numpy()), dtype=np.float32)),)
+
+
 class Twins:
     """A checkpoint opened for attack, and the ONNX file made from it. A context; `model` is the torch twin."""
 
@@ -66,7 +95,20 @@ class Twins:
             checkpoint.classifier(), shape=checkpoint.input_shape, device=device, threads=threads
         )
         self.session = None if artefact is None else _opened(artefact, checkpoint)
+        self.file = None if self.session is None else Shipped(self.session, self.model.chunks)
         self._stack = ExitStack()
+
+    @property
+    def rounding(self) -> str | None:
+        """Why a bound about the float32 network says nothing about the file; None where it is float32 itself."""
+        if self.session is None:
+            return None
+        precision = self.session.metadata.get("precision", Precision.FP32)
+        if precision != Precision.FP32:
+            return f"the file computes in {precision}, and bounds are about the float32 network"
+        if self.session.takes_frames:
+            return "the file sees images rounded to bytes, and bounds are about images as they are"
+        return None
 
     def __enter__(self) -> "Twins":
         self._stack.enter_context(self.model)
@@ -93,17 +135,10 @@ class Twins:
                 f"{self.name} answers with {twin.shape[1]} classes, its checkpoint says {self.num_classes}",
                 advice="give the right --num-classes",
             )
-        return Reply(twin=twin, shipped=twin if self.session is None else self._shipped(images, seeds))
+        return Reply(twin=twin, shipped=twin if self.file is None else self._shipped(self.file, images, seeds))
 
-    def _shipped(self, images: Tensor, seeds: NDArray[np.int64]) -> NDArray[np.float32]:
-        session = self.session
-        assert session is not None
-
-        def compute(chunk: Tensor) -> tuple[Tensor]:
-            return (torch.from_numpy(np.asarray(session.run(chunk.numpy()), dtype=np.float32)),)
-
-        (logits,) = self.model.chunks.run(compute, images.cpu(), torch.from_numpy(seeds))
-        answers: NDArray[np.float32] = logits.numpy()
+    def _shipped(self, file: Shipped, images: Tensor, seeds: NDArray[np.int64]) -> NDArray[np.float32]:
+        answers: NDArray[np.float32] = file.logits(images.cpu(), torch.from_numpy(seeds)).numpy()
         if answers.shape[1] != self.num_classes:
             raise CertifyError(
                 f"the ONNX file answers with {answers.shape[1]} classes, {self.name} has {self.num_classes}",
@@ -114,14 +149,9 @@ class Twins:
 
 def _opened(artefact: bytes, checkpoint: Checkpoint) -> Session:
     session = open_session(artefact, provider="cpu", threads=1)
-    if session.input_type != "float32":
+    if session.image_shape != tuple(checkpoint.input_shape):
         raise CertifyError(
-            "the ONNX file takes raw bytes, so adversarial images cannot be replayed on it exactly",
-            advice="certify the export with --input float-nchw",
-        )
-    if tuple(session.input_shape) != tuple(checkpoint.input_shape):
-        raise CertifyError(
-            f"the ONNX file takes images {tuple(session.input_shape)}, the model {tuple(checkpoint.input_shape)}",
+            f"the ONNX file takes images {session.image_shape}, the model {tuple(checkpoint.input_shape)}",
             advice="export the checkpoint again with compress export",
         )
     return session

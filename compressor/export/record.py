@@ -1,8 +1,8 @@
 """The parity record: does the ONNX file answer as the torch model does? Standard library and pydantic only."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from compressor.records import strict
+from compressor.records import LATER, strict
 
 SCHEMA = "compress.parity/1"
 
@@ -22,8 +22,9 @@ class Parity:
     batches: tuple[int, ...]
     """Batch sizes that were run."""
     num_images: int
+    """Natural images (or noise) compared; the answers and accuracies are theirs."""
     max_abs: float
-    """Largest absolute difference of a logit."""
+    """Largest absolute difference of a logit, on natural and adversarial images."""
     max_rel: float
     """Largest absolute difference relative to the largest absolute logit."""
     agreement: float
@@ -37,3 +38,9 @@ class Parity:
     """Size of the slim checkpoint; 0 for a model in memory."""
     decision: str
     """`passed` or `failed`."""
+    precision: str | None = field(default=None, metadata=LATER)
+    """`fp32`, `fp16` or `int8`."""
+    num_adversarial: int | None = field(default=None, metadata=LATER)
+    """Adversarial images compared as well: they lie where rounding matters most."""
+    agreement_adversarial: float | None = field(default=None, metadata=LATER)
+    """Share of those with the same answer, in [0, 1]."""

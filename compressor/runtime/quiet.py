@@ -20,15 +20,16 @@ class Overheard:
     """What was said meanwhile. Filled when the block ends."""
 
     text: str = ""
-    """What Python printed, then what reached the process's standard error otherwise."""
+    """What Python printed, then what reached the process's standard output and error otherwise."""
 
 
 @contextmanager
 def quiet() -> Iterator[Overheard]:
-    """Hold back prints, log lines, warnings and whatever C++ writes to standard error.
+    """Hold back prints, log lines, warnings and whatever C++ writes.
 
-    onnxruntime says why a provider did not load only in its C++ log, which Python's `sys.stderr` never sees:
-    hence the file descriptor itself is turned away. One thread at a time; blocks may be nested.
+    onnxruntime says why a provider did not load only in its C++ log, which Python's `sys.stderr` never sees, and
+    torch's older exporter prints whole graphs on standard output: hence the file descriptors themselves are turned
+    away. One thread at a time; blocks may be nested.
 
     Yields:
         What was overheard, complete once the block has ended.
@@ -39,7 +40,8 @@ def quiet() -> Iterator[Overheard]:
         logging.disable(logging.CRITICAL)
         try:
             with (
-                _standard_error_into(aside),
+                _descriptor_into(1, aside),
+                _descriptor_into(2, aside),
                 redirect_stdout(printed),
                 redirect_stderr(printed),
                 warnings.catch_warnings(),
@@ -53,24 +55,25 @@ def quiet() -> Iterator[Overheard]:
 
 
 @contextmanager
-def _standard_error_into(file: BinaryIO) -> Iterator[None]:
-    """Turn file descriptor 2 to `file`; do nothing where the process has none."""
+def _descriptor_into(number: int, file: BinaryIO) -> Iterator[None]:
+    """Turn standard output (1) or error (2) to `file`; do nothing where the process has none."""
     try:
-        kept = os.dup(2)
+        kept = os.dup(number)
     except OSError:
         yield
         return
     try:
         _flush()
-        os.dup2(file.fileno(), 2)
+        os.dup2(file.fileno(), number)
         yield
     finally:
         _flush()
-        os.dup2(kept, 2)
+        os.dup2(kept, number)
         os.close(kept)
 
 
 def _flush() -> None:
     """Bring out what Python still holds, so that it lands on the right side."""
-    if sys.stderr is not None and not sys.stderr.closed:
-        sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and not stream.closed:
+            stream.flush()

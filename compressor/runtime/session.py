@@ -45,8 +45,41 @@ class Session:
     inner: Any = field(repr=False)
     """The `onnxruntime.InferenceSession`."""
 
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of one image, whatever order the file takes."""
+        if not self.takes_frames:
+            return self.input_shape
+        height, width, channels = self.input_shape
+        return channels, height, width
+
+    @property
+    def takes_frames(self) -> bool:
+        """Whether the file takes raw frames: bytes, (N, H, W, C)."""
+        return self.input_type == "uint8"
+
+    def answer(self, images: Array) -> Array:
+        """Answer images, whatever the file takes: one that takes raw frames gets each value rounded to a byte.
+
+        Args:
+            images: (N, C, H, W) float32 in [0, 1], N >= 1.
+
+        Returns:
+            Logits (N, K), float32.
+
+        Raises:
+            DataError, MachineError, LoadError: see `run`.
+        """
+        return self.run(to_frames(images) if self.takes_frames else images)
+
+    def seen(self, images: Array) -> Array:
+        """Return images (N, C, H, W) in [0, 1] as the file sees them: rounded to bytes where it takes those."""
+        if not self.takes_frames:
+            return images
+        return to_frames(images).transpose(0, 3, 1, 2).astype(np.float32) / np.float32(255)
+
     def run(self, images: Array) -> Array:
-        """Answer a batch of images. A file bound to one batch size gets padded batches of that size.
+        """Answer a batch of what the file takes. A file bound to one batch size gets padded batches of that size.
 
         Args:
             images: (N, *input_shape), float32 in [0, 1] (or uint8 where the file takes raw bytes), N >= 1.
@@ -112,6 +145,12 @@ class Session:
         except Exception as error:  # onnxruntime's exceptions share no other base
             raise _why_not_run(error, provider=self.provider, num_images=len(images)) from error
         return answers
+
+
+def to_frames(images: Array) -> Array:
+    """Return images (N, C, H, W) in [0, 1] as raw frames: uint8 (N, H, W, C), each rounded to the nearest byte."""
+    frames: Array = np.rint(images * np.float32(255)).clip(0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
+    return np.ascontiguousarray(frames)
 
 
 def open_session(

@@ -6,7 +6,9 @@ import torch
 
 from compressor.bundle.names import CHECKPOINT, MODEL, PLAN, REPLAY
 from compressor.bundle.replay_images import as_input
+from compressor.errors import BundleError
 from compressor.evaluate import logits_of
+from compressor.export.form import Form
 from compressor.export.onnx import export_onnx
 from compressor.export.parity import MAX_REL
 from compressor.export.record import Parity
@@ -15,11 +17,11 @@ from compressor.load.checkpoint import sha256_of_weights
 from compressor.prune import Plan, count_cost
 from compressor.records import parse
 from compressor.runtime.session import Session, open_session
-from compressor.types import Decision
+from compressor.types import Decision, InputForm, Precision
 from compressor.verify.opened import Opened
 from compressor.verify.record import Found, Status
 
-MADE_BY = ("tool_version", "torch_version", "onnx_version", "onnxscript_version")
+MADE_BY = ("tool_version", "torch_version", "onnx_version", "onnxscript_version", "onnxruntime_version")
 """Notes in the ONNX file: versions that decide its bytes."""
 
 MAX_REL_ROUNDED = 0.02
@@ -74,29 +76,33 @@ def check_plan(opened: Opened) -> Found:
 def check_export(opened: Opened) -> Found:
     """Export the slim checkpoint again and compare: bytes with equal versions, otherwise answers."""
     notes = opened.session.metadata
-    if not _is_float(opened.session):
-        detail = f"the file is {notes.get('precision')}: a float32 export cannot be compared with it"
-        return Status.NOT_CHECKED, detail
+    precision = precision_of(opened.session)
+    if precision is Precision.INT8:
+        return Status.NOT_CHECKED, "int8 took its ranges from select images, which are not in the bundle"
     fresh = export_onnx(
         opened.checkpoint,
-        opset=int(notes["opset"]),
-        export_batch=notes["batch"],
+        Form(
+            opset=int(notes["opset"]),
+            batch=notes["batch"],
+            precision=precision,
+            input_form=InputForm.UINT8_NHWC if opened.session.takes_frames else InputForm.FLOAT_NCHW,
+        ),
         checkpoint_sha256=notes["checkpoint_sha256"],
     )
     if sha256_of_bytes(fresh) == opened.model_sha256:
         detail = f"a fresh export of {CHECKPOINT} gives {MODEL}, byte for byte"
         return Status.RECOMPUTED, detail
     session = open_session(fresh)
-    others = [key for key in MADE_BY if notes.get(key) != session.metadata[key]]
+    others = [key for key in MADE_BY if notes.get(key) != session.metadata.get(key)]
     if not others:
         detail = f"a fresh export of {CHECKPOINT} with the same versions gives other bytes than {MODEL}"
         return Status.CONTRADICTED, detail
-    named = ", ".join(f"{key} {notes.get(key)} there, {session.metadata[key]} here" for key in others)
+    named = ", ".join(f"{key} {notes.get(key)} there, {session.metadata.get(key)} here" for key in others)
     if REPLAY not in opened.bundle.names:
         detail = f"bytes cannot be compared ({named}), and there is no {REPLAY} to compare answers on"
         return Status.NOT_CHECKED, detail
     images = _images(opened)
-    fault, words = compare(answered(session, images), answered(opened.session, images), limit=MAX_REL)
+    fault, words = compare(answered(session, images), answered(opened.session, images), limit=MAX_REL[precision])
     status = Status.CONTRADICTED if fault else Status.CONSISTENT
     detail = f"a fresh export and {MODEL}: {words}; bytes cannot be compared ({named})"
     return status, detail
@@ -104,26 +110,24 @@ def check_export(opened: Opened) -> Found:
 
 def check_twin(opened: Opened) -> Found:
     """Compare torch with the ONNX file on the stored images, real and adversarial ones."""
-    parity = opened.bundle.parity
-    if parity is not None and parity.decision != Decision.PASSED:
-        detail = f"the parity record itself says {parity.decision}"
-        return Status.CONTRADICTED, detail
-    if parity is not None and (wrong := _at_odds(parity, is_float=_is_float(opened.session))):
-        return Status.CONTRADICTED, wrong
-    if not _is_float(opened.session):
-        detail = "the file rounds otherwise than torch; its certificate is about the file as it rounds"
-        return Status.NOT_CHECKED, detail
+    for name, parity in opened.bundle.parities.items():
+        if parity.decision != Decision.PASSED:
+            return Status.CONTRADICTED, f"{name} itself says {parity.decision}"
+        if wrong := _at_odds(parity, precision_of(opened.session)):
+            return Status.CONTRADICTED, f"{name} passed with {wrong}"
     if REPLAY not in opened.bundle.names:
         return Status.NOT_CHECKED, f"there is no {REPLAY} to compare answers on"
-    images = _images(opened)
+    images = opened.session.seen(_images(opened))
     classifier = opened.checkpoint.classifier()
     expected = logits_of(classifier, torch.from_numpy(images), device=torch.device("cpu")).numpy()
-    fault, words = compare(expected, answered(opened.session, images), limit=MAX_REL)
+    precision = precision_of(opened.session)
+    fault, words = compare(expected, answered(opened.session, images), limit=MAX_REL[precision])
     status = Status.CONTRADICTED if fault else Status.RECOMPUTED
-    return status, f"torch and {MODEL}, real and adversarial images: {words}"
+    rounded = "" if precision is Precision.FP32 else f" ({precision} may differ by {MAX_REL[precision]:.0%})"
+    return status, f"torch and {MODEL}, real and adversarial images: {words}{rounded}"
 
 
-def _at_odds(parity: Parity, *, is_float: bool) -> str:
+def _at_odds(parity: Parity, precision: Precision) -> str:
     """Return which figure of a parity record that passed cannot be; "" for none."""
     shares = {
         "agreement": parity.agreement,
@@ -134,8 +138,10 @@ def _at_odds(parity: Parity, *, is_float: bool) -> str:
     impossible += [
         f"{name} {size}" for name, size in (("max_abs", parity.max_abs), ("max_rel", parity.max_rel)) if not size >= 0
     ]
-    if is_float and parity.max_rel > MAX_REL:
-        impossible.append(f"max_rel {parity.max_rel:.1e}, and {MAX_REL:.0e} is what may pass")
+    if parity.max_rel > MAX_REL[precision]:
+        impossible.append(f"max_rel {parity.max_rel:.1e}, and {MAX_REL[precision]:.0e} is what may pass")
+    if parity.precision not in (None, precision):
+        impossible.append(f"precision {parity.precision}, and {MODEL} says {precision}")
     gap = (
         None
         if parity.accuracy_torch is None or parity.accuracy_onnx is None
@@ -143,7 +149,7 @@ def _at_odds(parity: Parity, *, is_float: bool) -> str:
     )
     if gap is not None and gap > 1 - parity.agreement + SLACK:
         impossible.append(f"accuracies {gap:.1%} apart, and all but {1 - parity.agreement:.1%} of the answers agree")
-    return f"the parity record passed with {'; '.join(impossible)}" if impossible else ""
+    return "; ".join(impossible)
 
 
 def check_replay(opened: Opened) -> Found:
@@ -161,11 +167,20 @@ def check_replay(opened: Opened) -> Found:
 
 def rounding_limit(session: Session) -> float:
     """Return how far the same file may differ on another processor, as a share of the largest logit."""
-    return MAX_REL if _is_float(session) else MAX_REL_ROUNDED
+    precision = precision_of(session)
+    return MAX_REL[precision] if precision is Precision.FP32 else MAX_REL_ROUNDED
 
 
-def _is_float(session: Session) -> bool:
-    return session.metadata.get("precision", "fp32") == "fp32"
+def precision_of(session: Session) -> Precision:
+    """Return in which numbers a file says that it computes.
+
+    Raises:
+        BundleError: it names none that we know.
+    """
+    named = session.metadata.get("precision", "fp32")
+    if named not in set(Precision):
+        raise BundleError(f"{MODEL} names an unknown precision, {named!r}", advice="export the checkpoint anew")
+    return Precision(named)
 
 
 def _images(opened: Opened) -> Images:
@@ -176,7 +191,7 @@ def _images(opened: Opened) -> Images:
 
 def answered(session: Session, images: Images) -> npt.NDArray[np.float32]:
     """Return the logits (N, K) of the ONNX file for images (N, C, H, W) float32 in [0, 1], N >= 1."""
-    parts = [session.run(images[start : start + AT_ONCE]) for start in range(0, len(images), AT_ONCE)]
+    parts = [session.answer(images[start : start + AT_ONCE]) for start in range(0, len(images), AT_ONCE)]
     return np.concatenate(parts)
 
 

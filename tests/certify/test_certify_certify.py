@@ -263,7 +263,7 @@ def test_epsilons_stay_exact(scene):
         ({"battery": "strongest"}, OptionError, "neither known nor a file"),
         ({"artefact": linear_onnx(random_weights((1, 5, 5), 5), shape=(1, 5, 5))}, CertifyError, "takes images"),
         ({"artefact": linear_onnx(random_weights(SHAPE, 4), shape=SHAPE)}, CertifyError, "4 classes"),
-        ({"artefact": linear_onnx(random_weights(SHAPE, 5), shape=SHAPE, kind="uint8")}, CertifyError, "raw bytes"),
+        ({"artefact": linear_onnx(random_weights(SHAPE, 5), shape=SHAPE, kind="uint8")}, CertifyError, "takes images"),
         ({"baseline": checkpoint_of(bent(), num_classes=6)}, CertifyError, "6 classes"),
     ],
 )

@@ -16,6 +16,7 @@ from export_nets import checkpoint_of, small_resnet, unsettle
 from torch import nn
 
 from compressor.errors import ExportError, LoadError, OptionError
+from compressor.export.form import Form
 from compressor.export.onnx import export_onnx, fits_one_file
 from compressor.export.parity import check_parity
 from compressor.load.architectures import construct
@@ -23,6 +24,7 @@ from compressor.load.checkpoint import sha256_of_weights
 from compressor.load.cifar_resnet import CifarResNet
 from compressor.prune import plan, slim
 from compressor.runtime import open_session
+from compressor.types import Precision
 
 
 def _graph(content: bytes) -> onnx.GraphProto:
@@ -118,7 +120,7 @@ def test_the_same_bytes_in_any_process_and_folder(made, tmp_path):
 
 def test_one_stated_batch_size():
     """A number instead of dynamic binds the file to it, at input and output."""
-    content = export_onnx(checkpoint_of(nn.Sequential(nn.Flatten(), nn.Linear(64, 3)), (1, 8, 8), 3), export_batch="4")
+    content = export_onnx(checkpoint_of(nn.Sequential(nn.Flatten(), nn.Linear(64, 3)), (1, 8, 8), 3), Form(batch="4"))
     assert open_session(content).batch == 4
 
 
@@ -136,6 +138,12 @@ class _Branch(_FixedBatch):
         return self.head(images.flatten(1) if images.sum() > 0 else -images.flatten(1))
 
 
+class _Attends(_FixedBatch):
+    def forward(self, images):
+        rows = images.flatten(1).unsqueeze(1)
+        return self.head(nn.functional.scaled_dot_product_attention(rows, rows, rows).flatten(1))
+
+
 class _Wide(_FixedBatch):
     def forward(self, images):
         return self.head(images.flatten(1)).repeat(1, 2)
@@ -145,18 +153,26 @@ class _Wide(_FixedBatch):
     ("model", "options", "kind", "message"),
     [
         (_FixedBatch(), {}, ExportError, "tracing fixed it: 2 and 2"),
+        (_FixedBatch(), {"opset": 17}, ExportError, "does not run|tracing fixed it"),
         (_Branch(), {}, ExportError, "torch cannot export this model: .*data-dependent"),
         (_Wide(), {}, ExportError, r"answers \(1, 6\) to 1 images"),
-        (nn.Flatten(), {"opset": 17}, ExportError, "opset 17 cannot be written; the lowest is 18"),
+        (
+            _Attends(),
+            {"opset": 13},
+            ExportError,
+            "opset 13 cannot hold this model's operator scaled_dot.*that can is 14",
+        ),
+        (nn.Flatten(), {"opset": 12}, ExportError, "opset 12 cannot be written; the lowest is 13"),
         (nn.Flatten(), {"opset": 21}, ExportError, "the highest 20"),
-        (nn.Flatten(), {"export_batch": "some"}, OptionError, "neither dynamic nor a number"),
-        (nn.Flatten(), {"export_batch": 0}, OptionError, "neither dynamic nor a number"),
+        (nn.Flatten(), {"batch": "some"}, OptionError, "neither dynamic nor a number"),
+        (nn.Flatten(), {"batch": 0}, OptionError, "neither dynamic nor a number"),
+        (nn.Flatten(), {"precision": Precision.INT8}, ExportError, "there are none to calibrate on"),
     ],
 )
 def test_what_cannot_be_written_is_said(model, options, kind, message, capfd):
     """One sentence with the exporter's own first reason, and no chatter."""
     with pytest.raises(kind, match=message) as caught:
-        export_onnx(checkpoint_of(model, (1, 8, 8), num_classes=3), **options)
+        export_onnx(checkpoint_of(model, (1, 8, 8), num_classes=3), Form(**options))
     assert caught.value.advice
     assert capfd.readouterr() == ("", "")
 
@@ -218,6 +234,6 @@ def test_real_architectures_agree(build, shape, opset):
     model = build()
     unsettle(model)
     checkpoint = checkpoint_of(model, shape, num_classes=10)
-    content = export_onnx(checkpoint, opset=opset)
+    content = export_onnx(checkpoint, Form(opset=opset))
     assert "BatchNormalization" not in _operators(content)
     assert check_parity(checkpoint, content).decision == "passed"

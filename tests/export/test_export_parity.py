@@ -21,6 +21,7 @@ from compressor.files import sha256_of_bytes
 from compressor.load.cifar_resnet import CifarResNet
 from compressor.records import dump, parse
 from compressor.runtime.gpu import read_driver
+from compressor.types import Precision
 
 
 def _image_set(pixels: torch.Tensor, labels: np.ndarray) -> ImageSet:
@@ -59,7 +60,7 @@ def test_the_file_agrees_with_its_model(made):
     assert (parity.bytes_model, parity.bytes_checkpoint) == (len(content), 123)
     assert parity.artefact_sha256 == sha256_of_bytes(content)
     assert parity.agreement == 1.0
-    assert 0 <= parity.max_rel <= MAX_REL / 10
+    assert 0 <= parity.max_rel <= MAX_REL[Precision.FP32] / 10
     assert parity.accuracy_torch == parity.accuracy_onnx is not None
     assert parse(dump(parity), Parity, source="parity.json") == parity
 
@@ -97,7 +98,7 @@ def test_one_changed_weight_fails(made, name, change):
     checkpoint, content = made
     parity = check_parity(checkpoint, _with_changed_weight(content, name, change), images=_images(24))
     assert parity.decision == "failed"
-    assert parity.max_rel > MAX_REL
+    assert parity.max_rel > MAX_REL[Precision.FP32]
     assert "NaN" not in json.dumps(json.loads(dump(parity)))
 
 

@@ -14,7 +14,7 @@ from compressor.bench.record import Latency
 from compressor.bundle import write_bundle
 from compressor.errors import EvidenceError
 from compressor.export.record import Parity
-from compressor.gate import Evidence, judge, parse_policy, read_evidence
+from compressor.gate import Evidence, evidence_of, judge, parse_policy, read_evidence
 from compressor.gate.verdict import Condition
 from compressor.records import dump, parse
 from compressor.types import Decision
@@ -115,14 +115,14 @@ def _condition(evidence: Evidence, condition_id: str) -> Condition:
 )
 def test_every_record_must_hold(targets: list[Parity], decision: Decision, agreement: Decision) -> None:
     """The worst of them is judged, whichever it is."""
-    evidence = Evidence(parity=parity(), replayed=tuple(targets))
+    evidence = Evidence(parity=parity(), more_parities=tuple(targets))
     assert _condition(evidence, "parity.decision").decision is decision
     assert _condition(evidence, "parity.min_agreement").decision is agreement
 
 
 def test_a_target_alone_says_nothing_about_torch() -> None:
     """It compares the file with the file: a demand on agreement with torch stays undecided."""
-    found = _condition(Evidence(replayed=(parity(**TARGET),)), "parity.min_agreement")
+    found = _condition(Evidence(more_parities=(parity(**TARGET),)), "parity.min_agreement")
     assert found.decision is Decision.UNDECIDED
     assert "not with torch" in found.reason
 
@@ -134,4 +134,14 @@ def test_two_records_of_the_maker_are_still_one_too_many(tmp_path: Path) -> None
     with pytest.raises(EvidenceError, match="two different parity records"):
         read_evidence([tmp_path / "one.json", tmp_path / "two.json", tmp_path / "three.json"])
     found = read_evidence([tmp_path / "one.json", tmp_path / "three.json"])
-    assert (found.parity, found.replayed) == (parity(), (parity(**TARGET),))
+    assert (found.parity, found.more_parities) == (parity(), (parity(**TARGET),))
+
+
+def test_the_makers_records_on_several_providers_all_count(tmp_path: Path) -> None:
+    """A bundle holds one for each provider that its file is meant for; the CPU's is first, and each must hold."""
+    for name, record in (("parity-cuda", parity(provider="cuda", agreement=0.98)), ("parity", parity())):
+        (tmp_path / f"{name}.json").write_bytes(dump(record))
+    found = read_evidence([tmp_path])
+    assert (found.parity, found.more_parities) == (parity(), (parity(provider="cuda", agreement=0.98),))
+    assert set(found.digests) == set(evidence_of(parity=parity(), more_parities=found.more_parities).digests)
+    assert _condition(found, "parity.min_agreement").decision is Decision.FAILED

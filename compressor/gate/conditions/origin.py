@@ -10,7 +10,7 @@ from datetime import timedelta
 from compressor.certify.certificate import Certificate, Result, digest_of_result
 from compressor.gate import rules, wording
 from compressor.gate.conditions.absent import NO_CERTIFICATE
-from compressor.gate.conditions.shipping import parity_name
+from compressor.gate.conditions.shipping import record_name
 from compressor.gate.demands import EvidenceDemand
 from compressor.gate.evidence import Evidence
 from compressor.gate.policy import Policy, threat_id, threats_of
@@ -77,7 +77,7 @@ def _one_file(evidence: Evidence) -> Condition:
         )
     named = [("the model file", evidence.model_sha256)] if evidence.model_sha256 else []
     named += [("the certificate", certificate.result.artefact.sha256)] if certificate else []
-    named += [(parity_name(each), each.artefact_sha256) for each in evidence.parities]
+    named += [(record_name(each), each.artefact_sha256) for each in evidence.parities]
     named += [("the latency record", record.artefact_sha256) for record in evidence.latency]
     if not named:
         return rules.missing(condition_id, demanded, "there is no evidence at all: undecided")

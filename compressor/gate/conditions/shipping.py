@@ -44,9 +44,11 @@ def _at_most(condition_id: str, found: int | None, limit: int, *, unit: str, abs
     )
 
 
-def parity_name(parity: Parity) -> str:
-    """Return what to call a record: the target's is told apart from the maker's."""
-    return f"the parity record of a target ({parity.provider})" if is_replay(parity) else "the parity record"
+def record_name(parity: Parity) -> str:
+    """Return what to call a record: that of a target, or of another provider, is told apart."""
+    if is_replay(parity):
+        return f"the parity record of a target ({parity.provider})"
+    return "the parity record" + ("" if parity.provider == "cpu" else f" on {parity.provider}")
 
 
 def judge_parity(demand: ParityDemand, evidence: Evidence) -> Iterator[Condition]:
