@@ -12,7 +12,7 @@ import typer
 
 from compressor.types import InputForm, Precision, Structure
 
-FLAG_ONLY = frozenset({"policy", "unsafe_accept", "because", "trust_pickle"})
+FLAG_ONLY = frozenset({"policy", "unsafe_accept", "because", "trust_pickle", "expect_digest", "public_key"})
 
 POSITIONAL = frozenset({"context", "checkpoint", "model", "bundle", "evidence", "command", "config"})
 """Parameters of commands that a file cannot set."""

@@ -39,7 +39,7 @@ def destination(
     return path
 
 
-def check_folder(folder: Path) -> Path:
+def check_folder(folder: Path, *, option: str = "--output") -> Path:
     """Make sure that files can be written in `folder`, which is created later if it is absent.
 
     Raises:
@@ -53,7 +53,7 @@ def check_folder(folder: Path) -> Path:
             return folder
     except OSError as error:
         raise OutputError(
-            f"cannot write in {folder}: {error.strerror or error}", advice="choose another place with --output"
+            f"cannot write in {folder}: {error.strerror or error}", advice=f"choose another place with {option}"
         ) from error
 
 

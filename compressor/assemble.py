@@ -88,6 +88,7 @@ def summary_of(records: Records) -> Summary:
             width=width,
             resize=preprocess.resize if preprocess else None,
             interp=preprocess.interp if preprocess else "bilinear",
+            kind=open_session(records.onnx).input_type,
         ),
     )
 

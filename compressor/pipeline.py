@@ -122,7 +122,13 @@ def release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT
     reference = prove_it(control, proof=proof, title="control")[0] if control else None
     latency = tuple(measure(shipped.onnx, against=dense_onnx, timing=each, progress=progress) for each in timings)
 
-    evidence = evidence_of(certificate=certificate, parity=shipped.parity, latency=latency, model=shipped.onnx)
+    evidence = evidence_of(
+        certificate=certificate,
+        parity=shipped.parity,
+        more_parities=shipped.parities[1:],
+        latency=latency,
+        model=shipped.onnx,
+    )
     verdict = judge(policy, evidence, now=now(), accept=task.accept)
 
     dense_cost = count_cost(dense.model, dense.input_shape)

@@ -15,8 +15,10 @@ from compressor.errors import EvidenceError
 
 Record = TypeVar("Record")
 
-strict = with_config(ConfigDict(extra="forbid"))
-"""Class decorator of every record that is read back: unknown keys are an error."""
+strict = with_config(ConfigDict(extra="forbid", allow_inf_nan=False))
+"""Class decorator of every record that is read back: unknown keys are an error, and so is what JSON has no number for.
+
+NaN is neither above nor below a limit, so the worst of several records could be passed over."""
 
 LATER = MappingProxyType({"is_later": True})
 """`field(default=None, metadata=LATER)`: a key that older files lack. None is not written: old digests still hold."""

@@ -45,3 +45,21 @@ def digits_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("digits") / "digits.safetensors"
     save_slim(dataclasses.replace(trained, history=()), path)
     return path
+
+
+@pytest.fixture(scope="session")
+def made():
+    """Return an honest certificate of a small network, and what it is about."""
+    from real_bundle import make, tiny_checkpoint
+
+    return make(*tiny_checkpoint())
+
+
+@pytest.fixture(scope="session")
+def honest(made) -> dict[str, bytes]:
+    """Return the files of a small real bundle that passed."""
+    from real_bundle import files_of
+
+    files, decision = files_of(made)
+    assert decision == "passed"
+    return files

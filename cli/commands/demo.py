@@ -24,6 +24,7 @@ def run(
 
     screen = Screen(quiet=quiet, time_limit=time_limit)
     folder = outputs.check_folder(output or options.EXPORTS)
+    outputs.check_folder(work_dir, option="--work-dir")
     done = demo(output=folder, work_dir=work_dir / "demo", seed=seed, force=force, progress=screen)
     verdict = done.released.verdict
     if json:

@@ -14,6 +14,9 @@ Folder = Annotated[Path, typer.Argument(metavar="BUNDLE", help="The folder of a 
 ExpectDigest = Annotated[
     str | None, typer.Option("--expect-digest", metavar="D", help="The bundle digest you were told by another way.")
 ]
+PublicKey = Annotated[
+    Path | None, typer.Option("--public-key", metavar="FILE", help="A signature by this key must stand beside.")
+]
 Recheck = Annotated[int, typer.Option("--recheck", metavar="N", min=0, help="Attack N images anew, other seed.")]
 
 
@@ -22,6 +25,7 @@ def run(
     *,
     policy: options.PolicyFile = None,
     expect_digest: ExpectDigest = None,
+    public_key: PublicKey = None,
     data: options.Data = None,
     recheck: Recheck = 0,
     arch: options.Arch = None,
@@ -34,7 +38,7 @@ def run(
     debug: options.Debug = False,
 ) -> int:
     """Check every claim of a bundle: recomputed, consistent or not checked. A contradiction: exit 3."""
-    from cli import outputs, verdicts
+    from cli import outputs, verdicts, verified
     from compressor.runtime.device import resolve_device
     from compressor.verify import verify
 
@@ -43,6 +47,7 @@ def run(
         bundle,
         policy=policy,
         expect_digest=expect_digest,
+        public_key=public_key,
         data=data,
         recheck=recheck,
         arch=arch,
@@ -53,7 +58,5 @@ def run(
     if json:
         show(outputs.as_json("verify", report=report))
     else:
-        for check in report.checks:
-            show(f"{check.status:<13} {check.name}: {check.detail}")
-        show(f"bundle digest {report.digest}\n{report.conclusion}")
+        show(verified.as_text(report, policy=policy))
     return 0 if report.holds else verdicts.REJECTED

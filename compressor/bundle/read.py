@@ -88,6 +88,12 @@ class Bundle:
         return self._record(PARITY, Parity)
 
     @property
+    def parities(self) -> dict[str, Parity]:
+        """The same on every provider that was asked, by file name."""
+        wanted = [name for name in self.names if name.startswith("parity") and name.endswith(".json")]
+        return {name: parse(self.path(name).read_bytes(), Parity, source=str(self.path(name))) for name in wanted}
+
+    @property
     def latency(self) -> Latency | None:
         """How long the file takes."""
         return self._record(LATENCY, Latency)

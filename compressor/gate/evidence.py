@@ -1,4 +1,11 @@
-"""The evidence: records from files, with the digest of each, and of the model they are about when it is at hand."""
+"""The evidence: records from files, with the digest of each, and of the model they are about when it is at hand.
+
+There is one certificate. Of parity and latency records there may be several: `replay.py` writes its own on each
+target. All of them count: each must be about the same file, each parity record must hold, and of fitting latencies the
+slowest is judged. So a record more can only make the verdict stricter. The maker may have compared on several
+providers, once on each. A parity record of `replay.py` compares the file there with the file where it was made; only
+the maker's compare it with torch, so it stands beside those, never for them.
+"""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -23,8 +30,12 @@ KINDS: dict[str, type[Certificate] | type[Parity] | type[Latency]] = {
 }
 """Which record a file is, by its "schema" key."""
 
-BUNDLE_FILES = ("certificate.json", "parity.json")
-LATENCY_FILES = "latency*.json"
+REPLAY_TOOL = "replay/"
+"""How the tool version begins in records that `replay.py` wrote."""
+
+BUNDLE_FILES = ("certificate.json", "parity*.json", "latency*.json")
+"""What is read of a folder, in this order."""
+
 MODEL_FILE = "model.onnx"
 
 
@@ -34,6 +45,9 @@ class Evidence:
 
     certificate: Certificate | None = None
     parity: Parity | None = None
+    """The maker's: torch against the file, on the CPU where there are several."""
+    more_parities: tuple[Parity, ...] = ()
+    """The maker's on other providers, and those of targets."""
     latency: tuple[Latency, ...] = ()
     """One or more: a file may be timed on several machines."""
     digests: tuple[str, ...] = ()
@@ -43,11 +57,22 @@ class Evidence:
     model_bytes: int | None = None
     """Its size, when it was at hand."""
 
+    @property
+    def parities(self) -> tuple[Parity, ...]:
+        """Every parity record, the maker's first."""
+        return (*(() if self.parity is None else (self.parity,)), *self.more_parities)
+
+
+def is_replay(parity: Parity) -> bool:
+    """Say whether `replay.py` wrote this record on a target."""
+    return parity.tool_version.startswith(REPLAY_TOOL)
+
 
 def evidence_of(
     *,
     certificate: Certificate | None = None,
     parity: Parity | None = None,
+    more_parities: Sequence[Parity] = (),
     latency: Sequence[Latency] = (),
     model: bytes | None = None,
 ) -> Evidence:
@@ -56,13 +81,15 @@ def evidence_of(
     Args:
         certificate: or None.
         parity: or None.
+        more_parities: on other providers, and of targets.
         latency: any number.
         model: the ONNX file that they are about.
     """
-    records = [each for each in (certificate, parity, *latency) if each is not None]
+    records = [each for each in (certificate, parity, *more_parities, *latency) if each is not None]
     return Evidence(
         certificate=certificate,
         parity=parity,
+        more_parities=tuple(more_parities),
         latency=tuple(latency),
         digests=tuple(sha256_of_bytes(dump(each)) for each in records),
         model_sha256=None if model is None else sha256_of_bytes(model),
@@ -77,7 +104,8 @@ def read_evidence(paths: Iterable[Path]) -> Evidence:
         paths: record files, told apart by their "schema", and folders of a bundle. The same file twice counts once.
 
     Raises:
-        EvidenceError: a file that cannot be read, is no such record, or is a second one of a kind that must be one.
+        EvidenceError: a file that cannot be read, is no such record, or is a second certificate, or a second parity
+            record for the same provider that was not written on a target.
         BundleError: a folder that holds no record, or a path that does not exist.
     """
     contents: dict[str, tuple[Path, bytes]] = {}
@@ -89,11 +117,13 @@ def read_evidence(paths: Iterable[Path]) -> Evidence:
         if path.is_dir() and (path / MODEL_FILE).is_file():
             models.setdefault(sha256_of_file(path / MODEL_FILE), path / MODEL_FILE)
     records = [_record(file, content) for file, content in contents.values()]
+    parity, more_parities = _parities(records)
     _check_one(models.values(), "model file")
     model = next(iter(models), None)
     return Evidence(
         certificate=_only(records, Certificate, "certificate"),
-        parity=_only(records, Parity, "parity record"),
+        parity=parity,
+        more_parities=more_parities,
         latency=tuple(record for _, record in records if isinstance(record, Latency)),
         digests=tuple(contents),
         model_sha256=model,
@@ -109,7 +139,7 @@ def _files_at(path: Path) -> list[Path]:
         raise EvidenceError(
             f"there is no {path}", advice="name certificate.json, parity.json, latency.json or a bundle"
         )
-    files = [path / name for name in BUNDLE_FILES if (path / name).is_file()] + sorted(path.glob(LATENCY_FILES))
+    files = [file for pattern in BUNDLE_FILES for file in sorted(path.glob(pattern)) if file.is_file()]
     if not files:
         raise BundleError(
             f"{path} holds no certificate.json, parity.json or latency.json",
@@ -126,7 +156,7 @@ def _content(file: Path) -> bytes:
 
 
 def _record(file: Path, content: bytes) -> tuple[Path, Certificate | Parity | Latency]:
-    advice = "gate reads certificate.json, parity.json, latency.json and folders that hold them"
+    advice = "name certificate.json, parity.json, latency.json or a folder that holds them"
     try:
         plain: Any = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -136,6 +166,16 @@ def _record(file: Path, content: bytes) -> tuple[Path, Certificate | Parity | La
         what = f"a {schema!r} record" if isinstance(schema, str) else "no record of compress"
         raise EvidenceError(f"{file} is {what}, which is no evidence", advice=advice)
     return file, parse(content, KINDS[schema], source=str(file))
+
+
+def _parities(records: Sequence[tuple[Path, Any]]) -> tuple[Parity | None, tuple[Parity, ...]]:
+    """Return the maker's record, that of the CPU first, and all others."""
+    found = [(file, record) for file, record in records if isinstance(record, Parity)]
+    makers = [each for each in found if not is_replay(each[1])]
+    for provider in dict.fromkeys(record.provider for _, record in makers):
+        _check_one([file for file, record in makers if record.provider == provider], "parity record")
+    first = next((record for _, record in makers if record.provider == "cpu"), makers[0][1] if makers else None)
+    return first, tuple(record for _, record in found if record is not first)
 
 
 def _only(records: Sequence[tuple[Path, Any]], kind: type[Any], name: str) -> Any:

@@ -1,6 +1,8 @@
 """The model card: README.md of a bundle, with the front matter that Hugging Face reads."""
 
 import json
+import re
+from typing import Any
 
 from compressor.gate import wording
 from compressor.report import tables
@@ -8,6 +10,38 @@ from compressor.report.markdown import plain, table_markdown, verdict_markdown
 from compressor.report.summary import InputFacts, Summary
 
 PILLOW_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+
+USE = """\
+## Use
+
+Input `{name}`: {text}. Output: logits. Normalisation is inside the file; decoding and resizing are outside it, and a
+photo that is resized in another way may be answered in another way.
+
+```python
+{example}
+```
+
+## On the target
+
+`replay.py` needs numpy and any onnxruntime. It checks every file, the numbers and the answers to adversarial images,
+and measures latency; the gate takes its records beside those of the bundle:
+
+```sh
+python replay.py --provider cpu --output ../results
+compress gate . ../results/parity.json ../results/latency.json --policy policy.toml
+```
+
+For TensorRT:
+
+```sh
+{trtexec}
+```
+
+The certificate covers `model.onnx` under onnxruntime. A TensorRT engine built from it is another artefact, which
+computes other numbers, with fp16 or int8 most of all; only its own replay covers it. `replay.py --provider tensorrt`
+replays the file in onnxruntime's TensorRT provider. An engine that trtexec built must be run on the images in
+`replay.npz`, and its logits compared with those stored there.
+"""
 
 
 def model_card(summary: Summary) -> bytes:
@@ -20,13 +54,23 @@ def model_card(summary: Summary) -> bytes:
     return "\n".join(part for part in parts if part).encode()
 
 
+def as_yaml(value: Any) -> str:
+    """Return a value as JSON that YAML reads as is: JSON writes rare characters as two halves, YAML as one number."""
+
+    def whole(halves: re.Match[str]) -> str:
+        character = json.loads('"' + halves.group() + '"')
+        return f"\\U{ord(character):08x}"
+
+    return re.sub(r"\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}", whole, json.dumps(value))
+
+
 def _front_matter(summary: Summary) -> str:
-    """Return YAML. Each value is written as JSON, which YAML reads as is."""
+    """Return YAML, one value a line."""
     lines = ["---"]
     if summary.licence:
-        lines.append(f"license: {json.dumps(summary.licence)}")
+        lines.append(f"license: {as_yaml(summary.licence)}")
     lines += ["library_name: onnx", "pipeline_tag: image-classification"]
-    lines += [f"tags: {json.dumps(['onnx', 'pruning', 'compression', 'adversarial-robustness'])}"]
+    lines += [f"tags: {as_yaml(['onnx', 'pruning', 'compression', 'adversarial-robustness'])}"]
     if summary.certificate is not None:
         result = summary.certificate.result
         metrics = [{"type": "accuracy", "name": "accuracy", "value": round(result.clean_accuracy, 6)}]
@@ -40,8 +84,8 @@ def _front_matter(summary: Summary) -> str:
         ]
         data = {"type": "image", "name": result.data.spec, "split": result.data.split}
         results = [{"task": {"type": "image-classification"}, "dataset": data, "metrics": metrics}]
-        lines += [f"metrics: {json.dumps(['accuracy'])}"]
-        lines += [f"model-index: {json.dumps([{'name': summary.name, 'results': results}])}"]
+        lines += [f"metrics: {as_yaml(['accuracy'])}"]
+        lines += [f"model-index: {as_yaml([{'name': summary.name, 'results': results}])}"]
     return "\n".join([*lines, "---", ""])
 
 
@@ -65,7 +109,12 @@ def example(image: InputFacts) -> str:
         left, top = (image.resize - image.width) // 2, (image.resize - image.height) // 2
         crop = f".crop(({left}, {top}, {left + image.width}, {top + image.height}))"
     method = f"Image.{image.interp.upper()}"
-    axes = "[None, None]" if image.channels == 1 else ".transpose(2, 0, 1)[None]"
+    if image.takes_bytes:
+        axes = "[None, ..., None]" if image.channels == 1 else "[None]"
+        pixels = f"numpy.asarray(image){axes}"
+    else:
+        axes = "[None, None]" if image.channels == 1 else ".transpose(2, 0, 1)[None]"
+        pixels = f'(numpy.asarray(image, dtype="float32") / 255){axes}'
     return "\n".join(
         [
             "import numpy, onnxruntime",
@@ -73,7 +122,7 @@ def example(image: InputFacts) -> str:
             'session = onnxruntime.InferenceSession("model.onnx", providers=["CPUExecutionProvider"])',
             'labels = open("labels.txt", encoding="utf-8").read().splitlines()',
             f'image = ImageOps.fit(Image.open("photo.jpg").convert("{mode}"), {side}, {method}){crop}',
-            f'pixels = (numpy.asarray(image, dtype="float32") / 255){axes}',
+            f"pixels = {pixels}",
             f'logits = session.run(None, {{"{image.name}": pixels}})[0]',
             "print(labels[logits[0].argmax()])",
         ]
@@ -81,25 +130,18 @@ def example(image: InputFacts) -> str:
 
 
 def trtexec(image: InputFacts, *, largest_batch: int = 32) -> str:
-    """Return the command that builds a TensorRT engine for batches from 1 to `largest_batch`."""
-    shape = f"{image.channels}x{image.height}x{image.width}"
+    """Return the command that builds a TensorRT engine for batches from 1 to `largest_batch`, without TF32."""
+    shape = "x".join(str(size) for size in image.sizes)
     sizes = (("min", 1), ("opt", 8), ("max", largest_batch))
     profile = " ".join(f"--{name}Shapes={image.name}:{batch}x{shape}" for name, batch in sizes)
-    return f"trtexec --onnx=model.onnx {profile} --saveEngine=model.plan"
+    return f"trtexec --onnx=model.onnx {profile} --noTF32 --saveEngine=model.plan"
 
 
 def _use(image: InputFacts | None) -> str:
     """Say how to run it. The shape is that of the file, so nothing is shown where it is not known."""
     if image is None:
         return ""
-    shape = f"(n, {image.channels}, {image.height}, {image.width})"
-    return (
-        f"## Use\n\nInput `{image.name}`: float32 {shape}, values in [0, 1]. Output: logits. Normalisation is inside "
-        "the file; decoding and resizing are outside it, and a photo that is resized in another way may be answered in "
-        f"another way.\n\n```python\n{example(image)}\n```\n\nFor TensorRT:\n\n```sh\n{trtexec(image)}\n```\n\n"
-        "A TensorRT engine, and fp16 or int8 most of all, computes other numbers than the file that was certified: run "
-        "`replay.py` on the target.\n"
-    )
+    return USE.format(name=image.name, text=image.text, example=example(image), trtexec=trtexec(image))
 
 
 def _claim(summary: Summary) -> str:

@@ -18,6 +18,7 @@ NOT_COVERED = (
     "An attack battery bounds robust accuracy from above; a stronger attack may find more.",
     "Intervals cover the sampling of test images, not a change of the data.",
     "Decoding, resizing and cropping of images happen outside the file.",
+    "What is certified is this file under onnxruntime; an engine that another tool builds from it is another artefact.",
 )
 
 
@@ -90,7 +91,7 @@ def _ancestors(result: Result) -> list[Plain]:
 def _card(summary: Summary) -> Plain:
     parameters: Plain = {
         "task": "image classification",
-        "inputs": [{"format": "float32 images in [0, 1], NCHW"}],
+        "inputs": [{"format": summary.image.text if summary.image else "images (n, channels, height, width)"}],
         "outputs": [{"format": "float32 logits"}],
     }
     card: Plain = {"modelParameters": parameters, "considerations": {"technicalLimitations": list(NOT_COVERED)}}

@@ -55,6 +55,26 @@ class InputFacts:
     interp: str = "bilinear"
     name: str = "images"
     """Of the input in the file."""
+    kind: str = "float32"
+    """`float32`: (n, C, H, W) in [0, 1]; `uint8`: raw bytes with channels last, (n, H, W, C)."""
+
+    @property
+    def takes_bytes(self) -> bool:
+        """Whether the file takes frames as cameras and decoders give them."""
+        return self.kind == "uint8"
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """Of one image, in the file's own order."""
+        return (
+            (self.height, self.width, self.channels) if self.takes_bytes else (self.channels, self.height, self.width)
+        )
+
+    @property
+    def text(self) -> str:
+        """What the file takes, in words."""
+        range_ = "values in [0, 255]" if self.takes_bytes else "values in [0, 1]"
+        return f"{self.kind} (n, {', '.join(str(size) for size in self.sizes)}), {range_}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

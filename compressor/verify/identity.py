@@ -64,16 +64,16 @@ def read_digest(text: str | None) -> str | None:
     return digest
 
 
-def check_authenticity(bundle: Bundle, expected: str | None) -> Found:
+def check_authenticity(bundle: Bundle, expected: str | None, *, is_signed: bool) -> Found:
     """Compare the bundle digest with the one that the verifier was told by another way."""
     found = bundle_digest(bundle.path(SUMS).read_bytes())
+    if expected is None and is_signed:
+        return Status.NOT_CHECKED, "no digest was told by another way; the signature says who made the files"
     if expected is None:
-        beside = [file for file in bundle.names if is_signature(file)]
-        also = f"; {', '.join(beside)} stands beside: check it with the tool that made it" if beside else ""
         return (
             Status.NOT_CHECKED,
-            f"consistent, not authentic: whoever made all files anew would not be noticed without "
-            f"--expect-digest or a signature{also}",
+            "consistent, not authentic: whoever made all files anew would not be noticed without --expect-digest or "
+            "--public-key",
         )
     if found != expected:
         return Status.CONTRADICTED, f"the bundle digest is {found}, expected was {expected}"
@@ -88,10 +88,10 @@ def check_subject(opened: Opened) -> Found:
     if opened.is_certified:
         artefact = opened.certificate.result.artefact
         named["the certificate"] = artefact.sha256 if artefact.kind == "onnx" else f"a {artefact.kind} model"
-    if (parity := bundle.parity) is not None:
-        named["the parity record"] = parity.artefact_sha256
-        sizes["parity.bytes_model"] = (parity.bytes_model, opened.path(MODEL).stat().st_size)
-        sizes["parity.bytes_checkpoint"] = (parity.bytes_checkpoint, opened.path(CHECKPOINT).stat().st_size)
+    for name, parity in bundle.parities.items():
+        named[name] = parity.artefact_sha256
+        sizes[f"bytes_model of {name}"] = (parity.bytes_model, opened.path(MODEL).stat().st_size)
+        sizes[f"bytes_checkpoint of {name}"] = (parity.bytes_checkpoint, opened.path(CHECKPOINT).stat().st_size)
     if (latency := bundle.latency) is not None:
         named["the latency record"] = latency.artefact_sha256
     if REPLAY in bundle.names:
@@ -157,6 +157,7 @@ def check_script(opened: Opened) -> Found:
 
 def check_words(opened: Opened) -> Found:
     """Say which files are bound by their digest only."""
-    unread = [name for name in opened.bundle.names if name not in FOLLOWED and not is_signature(name)]
+    followed = {*FOLLOWED, *opened.bundle.parities}
+    unread = [name for name in opened.bundle.names if name not in followed and not is_signature(name)]
     detail = f"{', '.join(unread) or 'nothing'}: bound by digest only; believe the records rather than the text"
     return Status.NOT_CHECKED, detail

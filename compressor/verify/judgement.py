@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 
-from compressor.bundle.names import CERTIFICATE, CONTROL, MODEL, OUTCOMES, POLICY, VERDICT
+import numpy as np
+
+from compressor.bundle.names import CERTIFICATE, CONTROL, MODEL, OUTCOMES, POLICY, REPLAY, VERDICT
 from compressor.certify.battery import BATTERIES
 from compressor.certify.certificate import digest_of_result
 from compressor.certify.outcomes import contradictions
@@ -15,6 +17,7 @@ from compressor.gate.verdict import Condition, Verdict
 from compressor.records import now, tool_version
 from compressor.types import Decision
 from compressor.verify.attacked import certificates_of, is_of_battery
+from compressor.verify.model import rounding_limit
 from compressor.verify.opened import Opened
 from compressor.verify.record import Found, Status
 
@@ -60,6 +63,32 @@ def check_outcomes(opened: Opened) -> Found:
     num = opened.certificate.result.data.num_images
     detail = f"{OUTCOMES} gives the certificate's numbers, image by image ({num:,})"
     return Status.RECOMPUTED, detail
+
+
+def check_adversarial(opened: Opened) -> Found:
+    """Count the images in `replay.npz` that break the file, clearly, against those that the outcomes own up to.
+
+    For each image and threat one adversarial image is stored at most, so those that break it are at most as many.
+    """
+    if not opened.is_certified:
+        return Status.NOT_CHECKED, EXPORTED_ONLY
+    stored, outcomes = opened.replay, opened.outcomes
+    logits, labels = stored.adversarial_logits, stored.adversarial_labels
+    lead = logits.max(axis=1, initial=-np.inf) - logits[np.arange(len(labels)), labels]
+    breaks = lead > rounding_limit(opened.session) * np.abs(stored.probe_logits).max()
+    threats = np.array(stored.adversarial_threats, dtype=str)
+    said = {each.threat: int((each.slim >= 0).sum()) for each in outcomes.threats}
+    wrong = []
+    for threat in dict.fromkeys(stored.adversarial_threats):
+        num = int((breaks & (threats == threat)).sum())
+        if threat not in said:
+            wrong.append(f"{REPLAY} has images under {threat}, and {OUTCOMES} does not know it")
+        elif num > said[threat]:
+            wrong.append(f"{num} images in {REPLAY} break it under {threat}, and {OUTCOMES} counts {said[threat]}")
+    if wrong:
+        return Status.CONTRADICTED, "; ".join(wrong[:SHOWN])
+    detail = f"{int(breaks.sum())} of {len(labels)} stored images break {MODEL}, no more than {OUTCOMES} counts"
+    return Status.CONSISTENT, detail
 
 
 def check_verdict(opened: Opened) -> Found:

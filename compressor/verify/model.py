@@ -110,12 +110,11 @@ def check_export(opened: Opened) -> Found:
 
 def check_twin(opened: Opened) -> Found:
     """Compare torch with the ONNX file on the stored images, real and adversarial ones."""
-    parity = opened.bundle.parity
-    if parity is not None and parity.decision != Decision.PASSED:
-        detail = f"the parity record itself says {parity.decision}"
-        return Status.CONTRADICTED, detail
-    if parity is not None and (wrong := _at_odds(parity, precision_of(opened.session))):
-        return Status.CONTRADICTED, wrong
+    for name, parity in opened.bundle.parities.items():
+        if parity.decision != Decision.PASSED:
+            return Status.CONTRADICTED, f"{name} itself says {parity.decision}"
+        if wrong := _at_odds(parity, precision_of(opened.session)):
+            return Status.CONTRADICTED, f"{name} passed with {wrong}"
     if REPLAY not in opened.bundle.names:
         return Status.NOT_CHECKED, f"there is no {REPLAY} to compare answers on"
     images = opened.session.seen(_images(opened))
@@ -150,7 +149,7 @@ def _at_odds(parity: Parity, precision: Precision) -> str:
     )
     if gap is not None and gap > 1 - parity.agreement + SLACK:
         impossible.append(f"accuracies {gap:.1%} apart, and all but {1 - parity.agreement:.1%} of the answers agree")
-    return f"the parity record passed with {'; '.join(impossible)}" if impossible else ""
+    return "; ".join(impossible)
 
 
 def check_replay(opened: Opened) -> Found:

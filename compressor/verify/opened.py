@@ -8,10 +8,27 @@ from compressor.bundle.names import CERTIFICATE, CHECKPOINT, MODEL, OUTCOMES, RE
 from compressor.bundle.replay_images import Replay, read_replay
 from compressor.certify.certificate import Certificate
 from compressor.certify.outcomes import Outcomes, read_outcomes
-from compressor.errors import BundleError
+from compressor.errors import BundleError, LoadError
 from compressor.files import sha256_of_file
 from compressor.load import Checkpoint, load
+from compressor.load.architectures import CODE, Family, construct, parse_architecture
 from compressor.runtime.session import Session, open_session
+
+
+def read_arch(arch: str | None) -> str | None:
+    """Check the verifier's own `--arch`: one that names nothing says nothing about the bundle.
+
+    Raises:
+        LoadError: not an architecture, an unknown name, or no such file.
+    """
+    if arch is None:
+        return None
+    parsed = parse_architecture(arch)
+    if parsed.family is Family.FILE and not Path(parsed.place).is_file():
+        raise LoadError(f"--arch {parsed.place}: there is no such file", advice="check the path before the colon")
+    if parsed.family not in CODE:
+        construct(arch, {}, initialise=False)
+    return arch
 
 
 class Opened:

@@ -47,7 +47,7 @@ class VerifyReport:
     demanded: Decision | None
     """What the evidence comes to under the verifier's own policy; None when none was given."""
     authentic: bool
-    """The bundle digest is the one that the verifier was told by another way."""
+    """The bundle digest is the one that the verifier was told by another way, or is signed by the key they gave."""
     holds: bool
     """Nothing is contradicted, and the verifier's own policy, if given, is met. Otherwise the exit code is 3."""
     checks: tuple[Check, ...]

@@ -22,6 +22,7 @@ from compressor.verify.identity import (
     read_digest,
 )
 from compressor.verify.judgement import (
+    check_adversarial,
     check_outcomes,
     check_policy,
     check_result,
@@ -30,9 +31,10 @@ from compressor.verify.judgement import (
     own_decision,
 )
 from compressor.verify.model import check_checkpoint, check_export, check_plan, check_replay, check_twin
-from compressor.verify.opened import Opened
+from compressor.verify.opened import Opened, read_arch
 from compressor.verify.recheck import check_data, check_recheck, find_images
 from compressor.verify.record import Check, Found, Status, VerifyReport, contradicted
+from compressor.verify.signature import check_signature, read_public_key
 
 CHECKS: dict[str, Callable[[Opened], Found]] = {
     "one model": check_subject,
@@ -43,6 +45,7 @@ CHECKS: dict[str, Callable[[Opened], Found]] = {
     "replay": check_replay,
     "certificate": check_result,
     "outcomes": check_outcomes,
+    "adversarial": check_adversarial,
     "battery": check_battery,
     "claim": check_claim,
     "verdict": check_verdict,
@@ -54,7 +57,7 @@ CHECKS: dict[str, Callable[[Opened], Found]] = {
 }
 """What is looked at, in this order, once the digests hold."""
 
-AUTHENTICITY = "authenticity"
+SIGNATURE, AUTHENTICITY = "signature", "authenticity"
 
 UNREADABLE = (CompressorError, ArithmeticError, LookupError, OSError, TypeError, ValueError)
 """What files that somebody made up can answer with; a machine that lacks something is another matter."""
@@ -65,6 +68,7 @@ def verify(
     *,
     policy: Path | None = None,
     expect_digest: str | None = None,
+    public_key: Path | None = None,
     data: str | None = None,
     recheck: int = 0,
     arch: str | None = None,
@@ -78,7 +82,8 @@ def verify(
         bundle: its folder.
         policy: the verifier's own; the bundle does not hold for them unless it is met, as of the time of the verdict.
         expect_digest: the bundle digest that they were told by another way. Without it, whoever made all files anew
-            would not be noticed.
+            would not be noticed, unless there is a signature.
+        public_key: of the signer, in PEM form; a signature by it must stand beside.
         data: a data spec that holds the images of the certificate; they are recognised by their digests.
         recheck: how many of them to attack anew.
         arch: the architecture of the checkpoint, for one that is built by code of the verifier's own.
@@ -91,12 +96,13 @@ def verify(
 
     Raises:
         BundleError: not a bundle's folder.
-        OptionError: an expected digest that is none, or a recheck without data.
+        OptionError: an expected digest or a public key that is none, or a recheck without data.
         PolicyError: the verifier's policy cannot be judged by.
         DataError: the data cannot be used, or holds none of the images.
-        MachineError: this machine cannot run the model.
+        LoadError: an architecture that names nothing.
+        MachineError: this machine cannot run the model, or lacks the tool that reads signatures.
     """
-    expected = read_digest(expect_digest)
+    expected, key, arch = read_digest(expect_digest), read_public_key(public_key), read_arch(arch)
     own = read_policy(policy) if policy else None
     if recheck < 0 or (recheck and data is None):
         raise OptionError(
@@ -107,10 +113,14 @@ def verify(
     digests = _look("digests", partial(check_digests, folder))
     if digests.status is Status.CONTRADICTED:
         why = "the files are not the ones that were listed"
-        skipped = (Check(name=name, status=Status.NOT_CHECKED, detail=why) for name in CHECKS)
+        names = (SIGNATURE, AUTHENTICITY, *CHECKS)
+        skipped = (Check(name=name, status=Status.NOT_CHECKED, detail=why) for name in names)
         return _report(folder, (digests, *skipped), decision=None, demanded=None)
     opened = Opened(folder, arch=arch)
-    checks = [digests, _look(AUTHENTICITY, partial(check_authenticity, folder, expected))]
+    signature = _look(SIGNATURE, partial(check_signature, folder, key))
+    is_signed = signature.status is Status.RECOMPUTED
+    checks = [digests, signature]
+    checks.append(_look(AUTHENTICITY, partial(check_authenticity, folder, expected, is_signed=is_signed)))
     with progress.stage("verify", total=len(CHECKS), unit="check") as step:
         for name, check in CHECKS.items():
             checks.append(_look(name, partial(check, opened)))
@@ -118,7 +128,8 @@ def verify(
     if own is not None:
         checks.append(_look("your policy", partial(check_policy, own, opened)))
     checks += _with_data(opened, tuple(checks), data, recheck, seed=seed, device=device, progress=progress)
-    return _report(folder, tuple(checks), decision=own_decision(opened), demanded=decision_by(own, opened))
+    decision, demanded = own_decision(opened), decision_by(own, opened)
+    return _report(folder, tuple(checks), decision=decision, demanded=demanded, key=key if is_signed else None)
 
 
 def _with_data(
@@ -168,15 +179,22 @@ def _made(name: str, found: Found) -> Check:
 
 
 def _report(
-    bundle: Bundle, checks: tuple[Check, ...], *, decision: Decision | None, demanded: Decision | None
+    bundle: Bundle,
+    checks: tuple[Check, ...],
+    *,
+    decision: Decision | None,
+    demanded: Decision | None,
+    key: Path | None = None,
 ) -> VerifyReport:
     """Draw the conclusion."""
     against = contradicted(checks)
-    authentic = any(check.name == AUTHENTICITY and check.status is Status.RECOMPUTED for check in checks)
+    told = any(check.name == AUTHENTICITY and check.status is Status.RECOMPUTED for check in checks)
+    authentic = told or key is not None
     if against:
         conclusion = "does not hold: " + ", ".join(check.name for check in against)
     else:
         conclusion = "consistent and authentic" if authentic else "consistent, not authentic"
+        conclusion += "" if key is None else f", signed by {key}"
         conclusion += f"; its own verdict is {decision}" if decision else "; it was exported and not judged"
         conclusion += "; your policy is met" if demanded else ""
     return VerifyReport(

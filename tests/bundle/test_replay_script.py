@@ -2,12 +2,11 @@
 
 import ast
 import json
-import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
+from replaying import NOT_THERE, replay
 
 from compressor.bench.record import SCHEMA as LATENCY_SCHEMA
 from compressor.bench.record import Latency
@@ -17,29 +16,6 @@ from compressor.export.record import SCHEMA as PARITY_SCHEMA
 from compressor.export.record import Parity
 from compressor.files import sha256_of_file
 from compressor.records import parse
-
-ALONE = """
-import sys, runpy
-
-class Blocked:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {blocked!r}:
-            raise ImportError(name + " is not installed here")
-
-sys.meta_path.insert(0, Blocked())
-sys.path.append({packages!r})
-sys.argv = {argv!r}
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
-NOT_THERE = ("torch", "compressor", "cli", "onnx", "scipy", "pydantic", "sklearn")
-
-
-def replay(folder: Path, *options: str, blocked: tuple[str, ...] = NOT_THERE) -> subprocess.CompletedProcess[str]:
-    """Run the bundle's replay.py in an isolated interpreter, in another folder."""
-    packages = str(Path(np.__file__).parents[1])
-    code = ALONE.format(blocked=blocked, packages=packages, argv=[str(folder / "replay.py"), *options])
-    command = [sys.executable, "-I", "-S", "-W", "error", "-c", code]
-    return subprocess.run(command, cwd=folder.parent, capture_output=True, text=True, timeout=120, check=False)
 
 
 def test_the_script_is_python_3_8() -> None:
@@ -116,7 +92,7 @@ def test_a_changed_bundle_does_not_hold(folder: Path, name: str, content: bytes,
 @pytest.mark.parametrize(
     ("options", "blocked", "words"),
     [
-        (("--provider", "nonsense"), (), "invalid choice"),
+        (("--provider", "nonsense"), (), "is not known"),
         (("--runs", "9"), (), "at least 10"),
         (("--output", "{folder}/results"), (), "inside the bundle"),
         (("{folder}/..",), (), "no SHA256SUMS"),

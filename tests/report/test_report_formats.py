@@ -6,9 +6,10 @@ COMPRESS_OVERWRITE_GOLDEN=1 writes the golden files anew; read the difference be
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -147,6 +148,81 @@ def test_what_is_attested(verdict: Verdict, decision: Decision, accepted: bool, 
     predicate = json.loads(attestation(made, model_sha256="00" * 32))["predicate"]
     assert predicate["result"] == result
     assert predicate["warnedTests"] == ([first.id] if accepted else [])
+
+
+def test_the_statement_has_the_fields_of_its_specification(verdict: Verdict) -> None:
+    """In-toto Statement v1 and test-result v0.1: these keys, no others, of these types; the digest is the file's."""
+    statement = json.loads(attestation(verdict, model_sha256="a1" * 32))
+    assert statement.keys() == {"_type", "subject", "predicateType", "predicate"}
+    assert statement["_type"] == "https://in-toto.io/Statement/v1"
+    assert statement["predicateType"] == "https://in-toto.io/attestation/test-result/v0.1"
+    assert statement["subject"] == [{"name": "model.onnx", "digest": {"sha256": "a1" * 32}}]
+    predicate = statement["predicate"]
+    tests = ("passedTests", "warnedTests", "failedTests")
+    assert predicate.keys() == {"result", "configuration", *tests}
+    assert predicate["result"] in ("PASSED", "WARNED", "FAILED")
+    assert all(each.keys() == {"name", "digest"} for each in predicate["configuration"])
+    assert predicate["configuration"][0]["digest"] == {"sha256": verdict.policy.sha256}
+    named = [name for key in tests for name in predicate[key]]
+    assert sorted(named) == sorted(each.id for each in verdict.conditions)
+
+
+COMPONENT = {"type", "name", "version", "bom-ref", "hashes", "purl", "licenses", "modelCard", "pedigree", "properties",
+             "data"}  # fmt: skip
+CYCLONEDX = {
+    "": {"$schema", "bomFormat", "specVersion", "serialNumber", "version", "metadata", "components", "dependencies"},
+    "metadata": {"timestamp", "tools", "component"},
+    "tools": {"components"},
+    "components": COMPONENT,
+    "component": COMPONENT,
+    "ancestors": COMPONENT,
+    "hashes": {"alg", "content"},
+    "licenses": {"license"},
+    "license": {"id", "name"},
+    "modelCard": {"modelParameters", "quantitativeAnalysis", "considerations"},
+    "modelParameters": {"task", "modelArchitecture", "datasets", "inputs", "outputs"},
+    "datasets": {"ref"},
+    "inputs": {"format"},
+    "outputs": {"format"},
+    "quantitativeAnalysis": {"performanceMetrics"},
+    "performanceMetrics": {"type", "value", "slice", "confidenceInterval"},
+    "confidenceInterval": {"lowerBound", "upperBound"},
+    "considerations": {"technicalLimitations"},
+    "pedigree": {"ancestors"},
+    "properties": {"name", "value"},
+    "data": {"type", "name", "description"},
+    "dependencies": {"ref", "dependsOn"},
+}
+"""Fields of CycloneDX 1.6, by the key they stand under. Its schema allows no others there."""
+
+
+def _objects(value: Any, key: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    if isinstance(value, dict):
+        yield key, value
+        for name, inner in value.items():
+            yield from _objects(inner, name)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _objects(each, key)
+
+
+@pytest.mark.parametrize("parts", ["all", "no certificate", "licence"])
+def test_the_bill_of_materials_has_the_fields_of_its_schema(summary: Summary, parts: str) -> None:
+    """Every object holds only keys of CycloneDX 1.6; where its validator is installed, the schema itself is asked."""
+    if parts == "no certificate":
+        summary = replace(summary, certificate=None, image=None)
+    if parts == "licence":
+        summary = replace(summary, licence="Apache-2.0")
+    content = sbom(summary).decode()
+    for key, each in _objects(json.loads(content)):
+        assert each.keys() <= CYCLONEDX[key], key
+        assert None not in each.values()
+    try:
+        from cyclonedx.schema import SchemaVersion
+        from cyclonedx.validation.json import JsonStrictValidator
+    except ImportError:
+        return
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(content) is None
 
 
 def test_the_bill_of_materials_is_deterministic_and_holds_the_figures(summary: Summary) -> None:

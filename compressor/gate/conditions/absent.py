@@ -6,3 +6,7 @@ NO_BASELINE = (
 )
 NO_PARITY = "there is no parity record: undecided, make one with compress export"
 NO_LATENCY = "there is no latency record: undecided, make one with compress bench"
+ONLY_REPLAYED = (
+    "only targets replayed the file, which compares it with itself and not with torch: undecided, name the bundle's "
+    "own parity.json too"
+)

@@ -10,6 +10,7 @@ from datetime import timedelta
 from compressor.certify.certificate import Certificate, Result, digest_of_result
 from compressor.gate import rules, wording
 from compressor.gate.conditions.absent import NO_CERTIFICATE
+from compressor.gate.conditions.shipping import record_name
 from compressor.gate.demands import EvidenceDemand
 from compressor.gate.evidence import Evidence
 from compressor.gate.policy import Policy, threat_id, threats_of
@@ -76,7 +77,7 @@ def _one_file(evidence: Evidence) -> Condition:
         )
     named = [("the model file", evidence.model_sha256)] if evidence.model_sha256 else []
     named += [("the certificate", certificate.result.artefact.sha256)] if certificate else []
-    named += [("the parity record", evidence.parity.artefact_sha256)] if evidence.parity else []
+    named += [(record_name(each), each.artefact_sha256) for each in evidence.parities]
     named += [("the latency record", record.artefact_sha256) for record in evidence.latency]
     if not named:
         return rules.missing(condition_id, demanded, "there is no evidence at all: undecided")
@@ -94,7 +95,7 @@ def _one_file(evidence: Evidence) -> Condition:
         demanded=demanded,
         found=digest,
         holds=True,
-        reason=f"{', '.join(name for name, _ in named)}: all about {_short(str(digest))}",
+        reason=f"{', '.join(dict.fromkeys(name for name, _ in named))}: all about {_short(str(digest))}",
     )
 
 
@@ -216,7 +217,7 @@ def _about_sample(key: str, demanded: str, found: int | str | None, *, holds: bo
 def _recent(limit: timedelta, evidence: Evidence, now: str) -> Condition:
     """Check the oldest record. A record from the future has no age that could be trusted."""
     condition_id, demanded = "evidence.max_age", f"at most {wording.age(limit)} old"
-    records = [each for each in (evidence.certificate, evidence.parity, *evidence.latency) if each is not None]
+    records = [each for each in (evidence.certificate, *evidence.parities, *evidence.latency) if each is not None]
     moment = wording.instant(now)
     times = [wording.instant(each.created) for each in records]
     if not records or moment is None or None in times:

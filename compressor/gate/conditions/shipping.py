@@ -1,11 +1,15 @@
-"""`[size]`, `[parity]`: facts about the file, counted or measured without an interval."""
+"""`[size]`, `[parity]`: facts about the file, counted or measured without an interval.
+
+Where targets have replayed the file, their parity records stand beside the maker's, and every one of them must hold.
+"""
 
 from collections.abc import Iterator
 
+from compressor.export.record import Parity
 from compressor.gate import rules, wording
-from compressor.gate.conditions.absent import NO_CERTIFICATE, NO_PARITY
+from compressor.gate.conditions.absent import NO_CERTIFICATE, NO_PARITY, ONLY_REPLAYED
 from compressor.gate.demands import ParityDemand, SizeDemand
-from compressor.gate.evidence import Evidence
+from compressor.gate.evidence import Evidence, is_replay
 from compressor.gate.policy import PARITY_DECISION
 from compressor.gate.verdict import Condition
 from compressor.types import Decision
@@ -40,30 +44,47 @@ def _at_most(condition_id: str, found: int | None, limit: int, *, unit: str, abs
     )
 
 
+def record_name(parity: Parity) -> str:
+    """Return what to call a record: that of a target, or of another provider, is told apart."""
+    if is_replay(parity):
+        return f"the parity record of a target ({parity.provider})"
+    return "the parity record" + ("" if parity.provider == "cpu" else f" on {parity.provider}")
+
+
 def judge_parity(demand: ParityDemand, evidence: Evidence) -> Iterator[Condition]:
-    """Yield the parity record's own conclusion when there is one, and the condition on agreement."""
-    parity = evidence.parity
-    if parity is not None:
+    """Yield the records' own conclusion when there is one, and the condition on agreement. The worst record counts."""
+    records = evidence.parities
+    if records:
+        worst = max(records, key=lambda each: (each.decision != Decision.PASSED, each.max_rel))
+        places = " and ".join(dict.fromkeys(_place(each) for each in records))
+        besides = f", the worst of {len(records)} records ({places})" if len(records) > 1 else ""
         yield rules.fact(
             PARITY_DECISION,
             demanded="the ONNX file answers as the torch model",
-            found=parity.max_abs,
-            holds=parity.decision == Decision.PASSED,
-            reason=f"the largest difference of a logit is {parity.max_abs:.2g} on {wording.amount(parity.num_images)} "
-            f"images ({parity.provider})",
+            found=worst.max_abs,
+            holds=worst.decision == Decision.PASSED,
+            reason=f"the largest difference of a logit is {worst.max_abs:.2g} on {wording.amount(worst.num_images)} "
+            f"images ({_place(worst)}){besides}",
         )
     limit = demand.min_agreement
     if limit is None:
         return
     demanded = f"at least {wording.demanded_percent(limit)} equal answers"
-    if parity is None:
-        yield rules.missing("parity.min_agreement", demanded, NO_PARITY)
+    if evidence.parity is None:
+        yield rules.missing("parity.min_agreement", demanded, ONLY_REPLAYED if records else NO_PARITY)
         return
+    least = min(records, key=lambda each: each.agreement)
+    who = "stored and fresh answers are the same" if is_replay(least) else "torch and ONNX give the same answer"
     yield rules.fact(
         "parity.min_agreement",
         demanded=demanded,
-        found=parity.agreement,
-        holds=parity.agreement >= limit,
-        reason=f"torch and ONNX give the same answer on {wording.percent(parity.agreement, besides=limit)} "
-        f"of {wording.amount(parity.num_images)} images; demanded {demanded}",
+        found=least.agreement,
+        holds=least.agreement >= limit,
+        reason=f"{who} on {wording.percent(least.agreement, besides=limit)} "
+        f"of {wording.amount(least.num_images)} images{f' ({_place(least)})' if is_replay(least) else ''}; "
+        f"demanded {demanded}",
     )
+
+
+def _place(parity: Parity) -> str:
+    return f"{parity.provider}, replayed on a target" if is_replay(parity) else parity.provider
