@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from compressor.runtime import checks, doctor, host, versions
-from compressor.runtime.gpu import cuda_device_name, read_driver
-from compressor.runtime.machine import free_memory_bytes, memory_bytes, num_cores
+from compressor.runtime.gpu import cuda_device_name, gpu_clocks, gpu_memory, read_driver
+from compressor.runtime.libraries import loaded_versions, spelled_cuda, spelled_cudnn
+from compressor.runtime.machine import clocks, free_memory_bytes, memory_bytes, num_cores
+from compressor.runtime.memory import peak_growth
 from compressor.runtime.quiet import quiet
 
 
@@ -104,3 +106,37 @@ def test_quiet_gives_everything_back(capfd):
         raise ValueError("inside")
     sys.stderr.write("after")
     assert "after" in capfd.readouterr().err
+
+
+def test_what_sets_the_pace_is_said_as_far_as_it_is_known():
+    """The load of the machine always; frequencies where the system tells them, as whole MHz."""
+    found = clocks()
+    assert float(found["load_average"]) >= 0
+    assert all(isinstance(found[key], int) and found[key] > 0 for key in found if key.endswith("_mhz"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux tells the high-water mark")
+@pytest.mark.parametrize("before", [0, 30_000_000])
+def test_peak_of_memory_is_what_was_taken(before):
+    """Twenty million bytes that were written and freed inside count, whatever was freed before, to a tenth."""
+    bytearray(before).count(0)
+    with peak_growth("host") as growth:
+        bytearray(b"1" * 20_000_000).clear()
+    assert growth.peak_bytes is not None
+    assert 20_000_000 * 0.9 < growth.peak_bytes < 44_000_000
+
+
+def test_memory_of_no_gpu_is_unknown():
+    """Without a driver there is nothing to read, and no clock, which is an answer."""
+    if read_driver() is None:
+        with peak_growth("gpu") as growth:
+            pass
+        assert growth.peak_bytes is None
+        assert (gpu_memory(), gpu_clocks()) == ((), {})
+
+
+def test_versions_are_spelled_as_their_makers_do():
+    """CUDA counts in thousands and tens, cuDNN in ten thousands and hundreds; only what is loaded is listed."""
+    assert (spelled_cuda(13020), spelled_cuda(12080)) == ("13.2", "12.8")
+    assert spelled_cudnn(91002) == "9.10.2"
+    assert set(loaded_versions()) <= {"cuda", "cuda-driver", "cudnn", "tensorrt"}
