@@ -26,8 +26,9 @@ from compressor.records import now
 from compressor.report import ModelSize, Summary
 from compressor.shrink import shrink
 from compressor.steps import fit, measure, open_model, prove, ship, tune
+from compressor.subject import TOO_LARGE
 from compressor.task import Proof, Task, Timing
-from compressor.types import Decision
+from compressor.types import Decision, Skipped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +100,8 @@ def release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT
     decided = replace(proof, demands=demands_of(policy) if task.decide else None)
     certificate, outcomes = prove_it(shrunk.checkpoint, proof=decided, artefact=shipped.onnx, baseline=dense)
     reference = prove_it(control, proof=proof, title="control")[0] if control else None
-    latency = tuple(measure(shipped.onnx, against=dense_onnx, timing=each, progress=progress) for each in timings)
+    beside = Skipped(reason=TOO_LARGE) if dense_onnx is None else dense_onnx
+    latency = tuple(measure(shipped.onnx, against=beside, timing=each, progress=progress) for each in timings)
 
     evidence = evidence_of(certificate=certificate, parity=shipped.parity, latency=latency, model=shipped.onnx)
     verdict = judge(policy, evidence, now=now(), accept=task.accept)
