@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from compressor.errors import CompressorError, ExportError, OptionError
+from compressor.export.fusible import half_comes_last
 from compressor.load.checkpoint import Checkpoint
 from compressor.records import tool_version
 from compressor.runtime.machine import installed_version
@@ -73,6 +74,7 @@ def export_onnx(
     _check_size(num_weight_bytes(checkpoint))
     model = _traced(_own_copy(checkpoint.classifier()), checkpoint.input_shape, opset=opset, batch=batch)
     _strip(model.graph)
+    half_comes_last(model.graph)
     model.ClearField("doc_string")
     model.ClearField("metadata_props")
     notes = _notes(checkpoint, opset=opset, batch=batch, checkpoint_sha256=checkpoint_sha256 or checkpoint.sha256)
