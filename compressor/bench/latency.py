@@ -38,8 +38,8 @@ def bench(
 ) -> Latency:
     """Time a model file.
 
-    Every row is timed in ten fresh sessions of each file: sessions differ from each other more than their many runs
-    tell, so they are the sample that intervals come from.
+    Every row is timed in ten fresh sessions of each file (six, where opening takes seconds): sessions differ from each
+    other more than their many runs tell, so they are the sample that intervals come from.
 
     Args:
         onnx: the file, or its bytes.
@@ -48,7 +48,7 @@ def bench(
             with input and output kept on the GPU (`transfers_included` false).
         batches: batch sizes, one row (or two, or three) each.
         threads: of onnxruntime, on the CPU.
-        num_runs: timed runs of each file per row, made up to a multiple of 20; None: about two seconds' worth, 30 to
+        num_runs: timed runs of each file per row, made up to an even number in each session; None: about two seconds' worth, 30 to
             10,000.
         cuda_graphs: on a GPU, a third row with the captured graph; `not_measured` says why where that is not possible.
         not_measured: what else the record shall say could not be timed.

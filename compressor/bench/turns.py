@@ -24,6 +24,10 @@ from compressor.runtime.session import Session, open_session
 
 NUM_SESSIONS = 10
 """Of each file, for each row: Student's t then is 15 % wider than the normal distribution."""
+MIN_SESSIONS = 6
+"""Where opening takes long. The interval is as honest, and a tenth to a third wider."""
+SECONDS_OF_OPENING = 10.0
+"""What opening and warming up may take in each row before there are fewer than ten sessions."""
 
 SECONDS_PER_ROW = 2.0
 """Time spent on each file in each row, when the number of runs is left to us."""
@@ -66,6 +70,8 @@ class Look:
 
     fastest_seconds: float
     """Of its runs."""
+    opening_seconds: float
+    """Until its first answer: a GPU chooses its kernels then."""
     peak_memory_bytes: int | None
     peak_memory_of: str
     """`host` or `gpu`."""
@@ -104,10 +110,12 @@ def time_in_turns(
     looks = [look(model, way, rng=rng) for model in models]
     slowest = max(each.fastest_seconds for each in looks)
     wanted = num_runs or min(MAX_RUNS, max(MIN_RUNS, math.ceil(SECONDS_PER_ROW / slowest)))
-    num_rounds = math.ceil(wanted / (2 * NUM_SESSIONS))
+    each_opening = sum(seen.opening_seconds + WARM_UP_RUNS * seen.fastest_seconds for seen in looks)
+    num_sessions = min(NUM_SESSIONS, max(MIN_SESSIONS, int(SECONDS_OF_OPENING / each_opening)))
+    num_rounds = math.ceil(wanted / (2 * num_sessions))
     times: list[list[Times]] = [[] for _ in models]
-    loads = np.empty((len(models), NUM_SESSIONS))
-    for number in range(NUM_SESSIONS):
+    loads = np.empty((len(models), num_sessions))
+    for number in range(num_sessions):
         order = list(range(len(models)))[:: 1 if number % 2 == 0 else -1]
         opened: dict[int, Session] = {}
         for index in order:
@@ -129,9 +137,17 @@ def time_in_turns(
 def look(model: Model, way: Way, *, rng: np.random.Generator) -> Look:
     """Open a file and run it until clocks and kernels have settled; see what memory that takes."""
     with peak_growth("host" if way.provider == "cpu" else "gpu") as growth:
+        start = time.perf_counter()
         run = runner(way.open(model), way, rng=rng)
+        run()
+        opening = time.perf_counter() - start
         fastest = warm_up(run, seconds=WARM_UP_SECONDS)
-    return Look(fastest_seconds=fastest, peak_memory_bytes=growth.peak_bytes, peak_memory_of=growth.of)
+    return Look(
+        fastest_seconds=fastest,
+        opening_seconds=opening,
+        peak_memory_bytes=growth.peak_bytes,
+        peak_memory_of=growth.of,
+    )
 
 
 def runner(session: Session, way: Way, *, rng: np.random.Generator) -> Run:

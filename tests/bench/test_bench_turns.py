@@ -36,7 +36,19 @@ def test_every_pair_is_opened_afresh_and_sides_swap(monkeypatch):
     found = time_in_turns([FILE, OTHER], way, num_runs=30, rng=np.random.default_rng(0))
     assert opened == [FILE, OTHER] + [FILE, OTHER, OTHER, FILE] * (NUM_SESSIONS // 2)
     assert begun == [[0, 1], [1, 0]] * (NUM_SESSIONS // 2)
+    assert all(timed.look.opening_seconds > 0 for timed in found)
     for timed in found:
         assert [len(each) for each in timed.sessions] == [4] * NUM_SESSIONS
         assert timed.medians.tolist() == [np.median(each) for each in timed.sessions]
         assert (timed.load_ms > 0).all()
+
+
+@pytest.mark.parametrize(("seconds", "num"), [(1e-9, 6), (1e9, 10)])
+def test_files_that_open_slowly_get_fewer_sessions(monkeypatch, seconds, num):
+    """Six at least, so that the median of sessions has an interval; ten where there is time."""
+    monkeypatch.setattr(turns, "SECONDS_OF_OPENING", seconds)
+    monkeypatch.setattr(turns, "WARM_UP_SECONDS", 0.0)
+    way = Way(provider="cpu", batch=1, threads=1)
+    (timed,) = time_in_turns([FILE], way, num_runs=31, rng=np.random.default_rng(0))
+    assert len(timed.sessions) == len(timed.load_ms) == num
+    assert {len(each) for each in timed.sessions} == {6 if num == 6 else 4}
