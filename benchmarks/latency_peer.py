@@ -40,7 +40,7 @@ SIDE = 224
 NUM_CLASSES = 1000
 ROUND_TO = 16
 VARIANTS = {"filters": Structure.FILTERS, "blocks": Structure.BOTH}
-CODE = ("compressor/prune", "compressor/export", "compressor/bench", "compressor/runtime", "benchmarks/latency_peer.py")
+CODE = ("compressor/prune", "compressor/export", "compressor/bench", "benchmarks/latency_peer.py")
 
 
 def main() -> None:
@@ -98,10 +98,7 @@ def peers(model: nn.Module) -> nn.Module:
     import torch_pruning
 
     model = copy.deepcopy(model)
-    ends = [each for each in model.modules() if isinstance(each, nn.Linear) and each.out_features == NUM_CLASSES]
-    ends = ends or [
-        each for each in model.modules() if isinstance(each, nn.Conv2d) and each.out_channels == NUM_CLASSES
-    ]
+    ends = [each for each in model.modules() if NUM_CLASSES in _widths(each)]
     pruner = torch_pruning.pruner.BasePruner(
         model,
         torch.zeros(1, 3, SIDE, SIDE),
@@ -125,6 +122,11 @@ def exported_by_default(model: nn.Module, folder: Path) -> Path:
 def small(dense: Checkpoint, *, macs: int, structure: Structure) -> Checkpoint:
     """Return our slim model: no more multiply-adds than that, and widths that suit the kernels."""
     return slim(dense, plan(dense, target_macs=macs, round_to=ROUND_TO, structure=structure))
+
+
+def _widths(module: nn.Module) -> tuple[int | None, int | None]:
+    """Return the width of a layer; the last one is as wide as there are classes."""
+    return getattr(module, "out_features", None), getattr(module, "out_channels", None)
 
 
 def _macs(model: nn.Module) -> int:

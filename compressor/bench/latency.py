@@ -48,8 +48,8 @@ def bench(
             with input and output kept on the GPU (`transfers_included` false).
         batches: batch sizes, one row (or two, or three) each.
         threads: of onnxruntime, on the CPU.
-        num_runs: timed runs of each file per row, made up to an even number in each session; None: about two seconds' worth, 30 to
-            10,000.
+        num_runs: timed runs of each file per row, made up to an even number in each session; None: about two seconds'
+            worth, 30 to 10,000.
         cuda_graphs: on a GPU, a third row with the captured graph; `not_measured` says why where that is not possible.
         not_measured: what else the record shall say could not be timed.
         seed: of the input noise.
