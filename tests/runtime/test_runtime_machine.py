@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from compressor.runtime import checks, doctor, host, versions
-from compressor.runtime.gpu import cuda_device_name, gpu_clocks, gpu_memory, read_driver
+from compressor.runtime.gpu import GpuMemory, cuda_device_name, gpu_clocks, gpu_memory, read_driver
 from compressor.runtime.libraries import loaded_versions, spelled_cuda, spelled_cudnn
 from compressor.runtime.machine import clocks, free_memory_bytes, memory_bytes, num_cores
 from compressor.runtime.memory import peak_growth
+from compressor.runtime.needed import is_older, lowest_versions
 from compressor.runtime.quiet import quiet
 
 
@@ -65,6 +66,42 @@ def test_doctor_sees_two_distributions(monkeypatch):
     check = doctor._onnxruntime()
     assert not check.ok
     assert "uninstall" in check.fix
+
+
+@pytest.mark.parametrize(
+    ("version", "ok", "found"),
+    [(None, False, "not installed"), ("1.9.9", False, "1.9.9 is too old: 1.20 is needed"), ("1.20", True, "1.20")],
+)
+def test_doctor_sees_a_library_that_is_missing_or_too_old(monkeypatch, version, ok, found):
+    """The lowest version is the one that the installation declares, and the command asks for it."""
+    monkeypatch.setattr(doctor, "installed_version", lambda name: version)
+    monkeypatch.setattr(doctor, "lowest_versions", lambda: {"onnx": "1.20"})
+    check = doctor._library("onnx")
+    assert (check.ok, check.found) == (ok, found)
+    assert check.fix.endswith("" if ok else "install --upgrade 'onnx>=1.20'")
+
+
+def test_every_library_that_the_doctor_looks_at_is_declared():
+    """With its lowest version, if this is an installation at all."""
+    assert not lowest_versions() or set(doctor.LIBRARIES) <= set(lowest_versions())
+
+
+@pytest.mark.parametrize(
+    ("version", "lowest", "older"),
+    [("1.9", "1.20", True), ("1.20", "1.20.0", False), ("2.14.1+cu130", "2.14.1", False), ("1.20rc1", "1.20.1", True)],
+)
+def test_versions_are_compared_by_their_numbers(version, lowest, older):
+    """Not as text, and without what stands behind the numbers."""
+    assert is_older(version, lowest) == older
+
+
+@pytest.mark.parametrize(("free", "ok"), [(1 << 30, False), (70 << 30, True)])
+def test_doctor_sees_a_full_gpu(monkeypatch, free, ok):
+    """Free memory of each GPU is told; where no GPU has two GiB left there is something to do."""
+    monkeypatch.setattr(doctor, "gpu_memory", lambda: (GpuMemory(total_bytes=80 << 30, free_bytes=free),))
+    check = doctor._gpu_memory()
+    assert (check.ok, bool(check.fix)) == (ok, not ok)
+    assert check.found == f"{free >> 30}.0 of 80.0 GiB free"
 
 
 def test_doctor_sees_a_file_in_the_way(monkeypatch, tmp_path: Path):
