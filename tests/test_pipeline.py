@@ -1,5 +1,6 @@
 """The whole route, on the digits: from a checkpoint to a bundle that verifies, twice to the same model."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,12 +9,14 @@ import pytest
 import torch
 
 import compressor
-from compressor.errors import DataError, PolicyError
+from compressor.errors import DataError, PolicyError, Rejected
+from compressor.export.form import Form
 from compressor.finetune import Recipe
 from compressor.gate.policy import parse_policy
 from compressor.pipeline import timings_of
 from compressor.runtime.session import open_session
 from compressor.task import Cut, Place, Task, Timing
+from compressor.types import InputForm, Precision
 
 pytestmark = pytest.mark.slow
 
@@ -141,3 +144,45 @@ def test_nothing_is_begun_that_cannot_be_judged(task: Task, digits_checkpoint: P
 def test_each_latency_row_of_a_policy_is_timed_once() -> None:
     """Rows that ask for the same configuration share one measurement."""
     assert timings_of(parse_policy(POLICY, "test")) == [Timing(batches=(1,)), Timing(batches=(2,))]
+
+
+@pytest.mark.parametrize(
+    ("form", "precision"),
+    [
+        (Form(precision=Precision.INT8, input_form=InputForm.UINT8_NHWC), "int8"),
+        (Form(precision=Precision.FP16, opset=17), "fp16"),
+    ],
+)
+def test_a_rounded_file_has_a_release_of_its_own(
+    task: Task, digits_checkpoint: Path, form: Form, precision: str
+) -> None:
+    """Its own parity, certificate, replay and mobile file; the bundle holds, and says what it is about."""
+    task = replace(task, form=form, also_ort=True, control=False, prove=True)
+    released = compressor.release(digits_checkpoint, task)
+    assert released.verdict.decision == "passed"
+    parity = json.loads((released.bundle / "parity.json").read_bytes())
+    assert (parity["precision"], parity["decision"]) == (precision, "passed")
+    result = json.loads((released.bundle / "certificate.json").read_bytes())["result"]
+    assert result["artefact"]["precision"] == precision
+    assert f"The file computes in {precision}" in result["claim"]
+    assert result["threats"][0]["proved_accuracy"] is None
+    assert f"the file computes in {precision}" in result["threats"][0]["proof"]["out_of_reach"]
+    report = compressor.verify(released.bundle, data="digits", recheck=10)
+    assert report.holds, report.contradictions
+    mobile = released.bundle / "model.ort"
+    other = (released.bundle / "model.onnx").read_bytes()
+    images = np.random.default_rng(0).random((3, 1, 8, 8), dtype=np.float32)
+    np.testing.assert_allclose(open_session(mobile).answer(images), open_session(other).answer(images), atol=0.05)
+
+
+def test_a_file_that_does_not_agree_is_kept_among_the_rejected(
+    task: Task, digits_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is never certified, and what there is of it can be looked into."""
+    monkeypatch.setattr("compressor.export.parity.MAX_REL", dict.fromkeys(Precision, 0.0))
+    with pytest.raises(Rejected, match=r"does not answer as the torch model on cpu.*kept in .*rejected"):
+        compressor.release(digits_checkpoint, replace(task, control=False))
+    (kept,) = (task.output / "rejected").iterdir()
+    assert {"model.onnx", "model.safetensors", "parity.json", "SHA256SUMS"} <= {each.name for each in kept.iterdir()}
+    assert json.loads((kept / "parity.json").read_bytes())["decision"] == "failed"
+    assert [each.name for each in task.output.iterdir()] == ["rejected"]

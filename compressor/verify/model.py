@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from compressor.bundle.names import CHECKPOINT, MODEL, PLAN, REPLAY
+from compressor.bundle.names import CHECKPOINT, MODEL, MODEL_ORT, PLAN, REPLAY
 from compressor.bundle.replay_images import as_input
 from compressor.errors import BundleError
 from compressor.evaluate import logits_of
@@ -161,8 +161,12 @@ def check_replay(opened: Opened) -> Found:
     limit = rounding_limit(opened.session)
     fault, words = compare(expected, answered(opened.session, _images(opened)), limit=limit)
     num = f"{len(stored.probe_logits)} probe and {len(stored.adversarial_logits)} adversarial images"
-    status = Status.CONTRADICTED if fault else Status.RECOMPUTED
-    return status, f"stored and fresh answers of {MODEL}, {num}: {words}"
+    detail = f"stored and fresh answers of {MODEL}, {num}: {words}"
+    if MODEL_ORT in opened.bundle.names:
+        mobile = open_session(opened.path(MODEL_ORT).read_bytes())
+        other, words = compare(expected, answered(mobile, _images(opened)), limit=limit)
+        fault, detail = fault or other, f"{detail}; of {MODEL_ORT}: {words}"
+    return Status.CONTRADICTED if fault else Status.RECOMPUTED, detail
 
 
 def rounding_limit(session: Session) -> float:

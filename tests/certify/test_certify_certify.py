@@ -16,8 +16,11 @@ from compressor.certify.certify import certify
 from compressor.certify.outcomes import contradictions
 from compressor.certify.siege import STANDING, WRONG
 from compressor.errors import CertifyError, OptionError
+from compressor.export.form import Form
+from compressor.export.onnx import export_onnx
 from compressor.files import sha256_of_bytes
 from compressor.records import dump, parse
+from compressor.types import InputForm
 
 THREATS = [parse_threat("linf:3/255"), parse_threat("l2:0.2"), parse_threat("linf:8/255")]
 
@@ -209,6 +212,47 @@ def test_wrong_on_the_file_alone_is_wrong():
     stands, alone = outcomes.threats[0].slim == STANDING, torch_only.threats[0].slim == STANDING
     assert not (stands & ~alone).any()
     assert (alone & ~stands & (outcomes.threats[0].slim != WRONG)).any()
+    assert contradictions(certificate, outcomes) == ()
+
+
+def test_an_attack_that_asks_for_answers_asks_the_file(tmp_path):
+    """A twin that says the same to everything hides all; random search on the file itself is not misled by it."""
+    weights = random_weights(SHAPE, 5)
+    everything = torch.rand(300, *SHAPE, generator=torch.Generator().manual_seed(3))
+    answers = (everything.flatten(1).numpy() @ weights).argmax(1)
+    common = int(np.bincount(answers).argmax())
+    constant = linear(np.zeros_like(weights))
+    constant[1].bias = torch.nn.Parameter(torch.eye(5)[common])
+    pixels = everything[torch.from_numpy(answers == common)]
+    images = images_of(pixels, torch.full((len(pixels),), common))
+    battery = tmp_path / "battery.toml"
+    broken = {}
+    for num_queries in (1, 200):
+        battery.write_text(f'[[attack]]\nname = "square"\nnum_queries = {num_queries}\n')
+        _, outcomes = run(
+            constant,
+            images,
+            threats=[parse_threat("linf:0.1")],
+            battery=str(battery),
+            artefact=linear_onnx(weights, shape=SHAPE),
+        )
+        broken[num_queries] = int((outcomes.threats[0].slim != STANDING).sum())
+    assert broken[200] > broken[1] + len(images) // 4
+
+
+def test_a_file_that_takes_raw_frames_is_asked_in_bytes():
+    """Each value is rounded to a byte before the file, and the certificate says so."""
+    model = bent()
+    checkpoint = checkpoint_of(model)
+    frames = export_onnx(checkpoint, Form(input_form=InputForm.UINT8_NHWC))
+    images = answered_by(model)
+    certificate, outcomes = run(model, images, threats=THREATS[:1], artefact=frames)
+    pixels = images.read(range(len(images)))
+    with torch.no_grad():
+        expected = model((pixels * 255).round() / 255).numpy()
+    np.testing.assert_allclose(outcomes.logits, expected, atol=1e-5)
+    assert certificate.result.artefact.takes_frames
+    assert "each value of an image was rounded to the nearest byte" in certificate.result.claim
     assert contradictions(certificate, outcomes) == ()
 
 
