@@ -28,7 +28,7 @@ from compressor.runtime.crew import ALONE, Crew
 from compressor.runtime.device import resolve_device
 from compressor.subject import Subject
 from compressor.task import Cut, Place, Proof, Task, Timing
-from compressor.types import Scope
+from compressor.types import Scope, Skipped
 
 Params = Mapping[str, Any]
 
@@ -209,7 +209,11 @@ def place_of(params: Params, crew: Crew = ALONE) -> Place:
 def timing_of(params: Params) -> Timing:
     """Return what is timed."""
     return Timing(
-        provider=params["provider"] or "cpu", batches=tuple(params["batch"] or (1,)), threads=params["threads"] or 1
+        provider=params["provider"] or "cpu",
+        batches=tuple(params["batch"] or (1,)),
+        threads=params["threads"] or 1,
+        num_runs=params.get("num_runs"),
+        cuda_graphs=params.get("cuda_graphs", False),
     )
 
 
@@ -241,12 +245,15 @@ def form_of(params: Params) -> Form:
     return Form(**{field: params[name] for name, field in named.items() if name in params})
 
 
-def latency_asked(model: bytes, other: bytes | None, timing: Timing) -> dict[str, object]:
+def latency_asked(model: bytes, other: bytes | Skipped | None, timing: Timing) -> dict[str, object]:
     """Return what this latency is asked for, as `identical` names it."""
     return {
         "the model": sha256_of_bytes(model),
-        "the other model": None if other is None else sha256_of_bytes(other),
-        "provider, batch and threads": [[timing.provider, batch, timing.threads] for batch in timing.batches],
+        "the other model": sha256_of_bytes(other) if isinstance(other, bytes) else None,
+        "provider, batch and threads": [
+            list(each) for each in dict.fromkeys((timing.provider, batch, timing.threads) for batch in timing.batches)
+        ],
+        "CUDA graphs": timing.cuda_graphs,
     }
 
 

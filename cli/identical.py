@@ -115,7 +115,12 @@ def asked_of_latency(record: Plain) -> dict[str, object]:
     return {
         "the model": record["artefact_sha256"],
         "the other model": record["against"] and record["against"]["sha256"],
-        "provider, batch and threads": [[row["provider"], row["batch"], row["threads"]] for row in record["rows"]],
+        "provider, batch and threads": [
+            list(each)
+            for each in dict.fromkeys((row["provider"], row["batch"], row["threads"]) for row in record["rows"])
+        ],
+        "CUDA graphs": any(row.get("cuda_graph") for row in record["rows"])
+        or any(each["what"].startswith("CUDA graphs") for each in record.get("not_measured", ())),
     }
 
 

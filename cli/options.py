@@ -173,6 +173,11 @@ Audit = Annotated[int, _option("--audit", "Run `full` on this many random surviv
 Provider = Annotated[str | None, _option("--provider", "cpu, cuda or tensorrt.", BENCH)]
 Batch = Annotated[list[int] | None, _option("--batch", "Batch size to time (repeatable).", BENCH, min=1)]
 Threads = Annotated[int | None, _option("--threads", "Threads of onnxruntime.", BENCH, min=1)]
+NumRuns = Annotated[
+    int | None,
+    _option("--num-runs", "Timed runs per row; p99 needs 1,000. Default: two seconds.", BENCH, min=30),
+]
+CudaGraphs = Annotated[bool, _option("--cuda-graphs", "On a GPU, also time the captured CUDA graph.", BENCH)]
 AgainstFile = Annotated[Path | None, _option("--against", "Interleave with this model and give the ratio.", BENCH)]
 
 PolicyFile = Annotated[Path | None, _option("--policy", "What is demanded, a policy.toml.", RUN)]

@@ -1,6 +1,7 @@
 """What a person reads when a command is done, and the next command."""
 
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 from compressor.bench.record import Latency, LatencyRow
@@ -181,14 +182,17 @@ def _corruption_lines(found: CorruptionResult) -> list[str]:
 
 def latency_text(latency: Latency, path: Path) -> str:
     """Say how long it takes, and whether that differs from the other model."""
-    head = f"{'provider':<10}{'batch':>6}{'threads':>8}{'p50 ms':>10}{'p90 ms':>10}{'p99 ms':>10}{'images/s':>11}"
-    lines = [head, *(_latency_row(row) for row in latency.rows)]
+    times = f"{'p50 ms':>10}{'p90 ms':>10}{'p99 ms':>10}{'images/s':>11}"
+    lines = [f"{'provider':<10}{'timed':<12}{'batch':>6}{'threads':>8}{times}"]
+    lines += [*(_latency_row(row) for row in latency.rows), *_file_line(latency.rows, latency.file_bytes)]
     if latency.against is not None:
         low, high = latency.against.ratio_interval
         ratio = latency.against.ratio_p50
         word = "no difference shown" if low <= 1 <= high else "faster" if ratio < 1 else "slower"
         lines += ["against:", *(_latency_row(row) for row in latency.against.rows)]
+        lines += _file_line(latency.against.rows, latency.against.file_bytes)
         lines.append(f"ratio of medians {ratio:.3f} [{low:.3f}, {high:.3f}]: {word}")
+    lines += [f"not measured: {each.what}: {each.reason}" for each in latency.not_measured or ()]
     if latency.noisy:
         lines.append("this machine is noisy: the file against itself was not 1 within 5 %")
     return "\n".join([*lines, f"wrote {path}"])
@@ -196,10 +200,23 @@ def latency_text(latency: Latency, path: Path) -> str:
 
 def _latency_row(row: LatencyRow) -> str:
     p99 = "-" if row.p99_ms is None else f"{row.p99_ms:.3f}"
+    timed = "graph" if row.cuda_graph else "end to end" if row.transfers_included else "on device"
     return (
-        f"{row.provider:<10}{row.batch:>6}{row.threads:>8}{row.p50_ms:>10.3f}{row.p90_ms:>10.3f}{p99:>10}"
+        f"{row.provider:<10}{timed:<12}{row.batch:>6}{row.threads:>8}{row.p50_ms:>10.3f}{row.p90_ms:>10.3f}{p99:>10}"
         f"{row.images_per_second:>11.1f}"
     )
+
+
+def _file_line(rows: Sequence[LatencyRow], num_bytes: int | None) -> list[str]:
+    """Say how large a file is, how long it takes to open and how much memory it takes, as far as that is known."""
+    first = rows[0]
+    memory = [row.peak_memory_bytes for row in rows if row.peak_memory_bytes is not None]
+    known = [
+        "" if num_bytes is None else f"{num_bytes / 1e6:.2f} MB",
+        "" if first.load_ms is None else f"opens in {first.load_ms:.1f} ms",
+        f"takes at most {max(memory) / 1e6:.1f} MB of {first.peak_memory_of} memory" if memory else "",
+    ]
+    return [f"the file: {', '.join(text for text in known if text)}"] if any(known) else []
 
 
 def estimate_text(estimate: Estimate) -> str:

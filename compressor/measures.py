@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from compressor.bench.latency import MIN_RUNS, bench
+from compressor.bench.latency import bench
+from compressor.bench.turns import MIN_RUNS
 from compressor.load import Checkpoint
 from compressor.prune import Measured
 from compressor.task import Timing

@@ -38,8 +38,9 @@ from compressor.steps import (
     tune,
     write_export,
 )
+from compressor.subject import TOO_LARGE
 from compressor.task import Proof, Task, Timing
-from compressor.types import Decision, Precision
+from compressor.types import Decision, Precision, Skipped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +121,8 @@ def release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT
     decided = replace(proof, demands=demands_of(policy) if task.decide else None)
     certificate, outcomes = prove_it(shrunk.checkpoint, proof=decided, artefact=shipped.onnx, baseline=dense)
     reference = prove_it(control, proof=proof, title="control")[0] if control else None
-    latency = tuple(measure(shipped.onnx, against=dense_onnx, timing=each, progress=progress) for each in timings)
+    beside = Skipped(reason=TOO_LARGE) if dense_onnx is None else dense_onnx
+    latency = tuple(measure(shipped.onnx, against=beside, timing=each, progress=progress) for each in timings)
 
     evidence = evidence_of(
         certificate=certificate,

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from torch import nn
 
 from compressor.bench.latency import bench
-from compressor.bench.record import Latency
+from compressor.bench.record import Latency, NotMeasured
 from compressor.bundle import names, write_bundle
 from compressor.certify.certificate import Certificate
 from compressor.certify.certify import certify
@@ -30,7 +30,7 @@ from compressor.prune import count_cost
 from compressor.records import dump
 from compressor.runtime.mobile import to_ort
 from compressor.task import HERE, Place, Proof, Timing
-from compressor.types import Decision, Precision
+from compressor.types import Decision, Precision, Skipped
 
 NUM_CALIBRATION = 256
 """Select images that int8 takes its ranges from, at most."""
@@ -241,20 +241,24 @@ def prove(
 
 
 def measure(
-    onnx: bytes, *, against: bytes | None = None, timing: Timing | None = None, progress: Progress = SILENT
+    onnx: bytes, *, against: bytes | Skipped | None = None, timing: Timing | None = None, progress: Progress = SILENT
 ) -> Latency:
-    """Time one ONNX file, interleaved with another when one is given.
+    """Time one ONNX file, in turns with another when one is given; what hinders that is noted in the record.
 
     Raises:
         MachineError: the provider did not load here.
     """
     timing = timing or Timing()
+    hindered = [NotMeasured(what="against", reason=against.reason)] if isinstance(against, Skipped) else []
     return bench(
         onnx,
-        against=against,
+        against=None if isinstance(against, Skipped) else against,
+        not_measured=hindered,
         provider=timing.provider,
         batches=timing.batches,
         threads=timing.threads,
+        num_runs=timing.num_runs,
+        cuda_graphs=timing.cuda_graphs,
         progress=progress,
     )
 

@@ -6,10 +6,13 @@ from typing import Any
 
 from compressor.bundle.names import CHECKPOINT, MODEL
 from compressor.errors import BundleError, CertifyError
-from compressor.export.onnx import CHECKPOINT_KEY, export_onnx
+from compressor.export.onnx import CHECKPOINT_KEY, export_onnx, fits_one_file
 from compressor.files import sha256_of_file
 from compressor.load import Checkpoint, load
 from compressor.runtime.session import open_session
+from compressor.types import Skipped
+
+TOO_LARGE = "the model to compare with is over 2 GiB, and no ONNX file holds it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +66,21 @@ def onnx_of(path: Path, **how: Any) -> bytes:
     """
     onnx = onnx_file(path)
     return export_onnx(load(path, **how)) if onnx is None else onnx.read_bytes()
+
+
+def onnx_to_compare_with(path: Path, **how: Any) -> bytes | Skipped:
+    """Return the ONNX file to compare with, or why there can be none: a dense model may be too large for one file.
+
+    Raises:
+        BundleError: a folder without model.onnx.
+        LoadError: the checkpoint cannot be loaded.
+        ExportError: it cannot be written as ONNX.
+    """
+    onnx = onnx_file(path)
+    if onnx is not None:
+        return onnx.read_bytes()
+    checkpoint = load(path, **how)
+    return export_onnx(checkpoint) if fits_one_file(checkpoint) else Skipped(reason=TOO_LARGE)
 
 
 def onnx_file(path: Path) -> Path | None:

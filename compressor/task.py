@@ -78,6 +78,10 @@ class Timing:
     provider: str = "cpu"
     batches: tuple[int, ...] = (1,)
     threads: int = 1
+    num_runs: int | None = None
+    """None: about two seconds' worth."""
+    cuda_graphs: bool = False
+    """On a GPU, also with the captured graph."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tiny_onnx import linear_onnx, random_weights
 
-from compressor.bench import latency
+from compressor.bench import turns
 from compressor.export.onnx import export_onnx
 from compressor.load import Checkpoint, load
 from compressor.measures import FileLatency
@@ -19,9 +19,9 @@ SMALL = linear_onnx(random_weights(SHAPE), shape=SHAPE)
 
 @pytest.fixture
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(latency, "WARM_UP_SECONDS", 0.001)
-    monkeypatch.setattr(latency, "SECONDS_PER_ROW", 0.01)
-    monkeypatch.setattr(latency, "RESAMPLES", 50)
+    monkeypatch.setattr(turns, "WARM_UP_SECONDS", 0.001)
+    monkeypatch.setattr(turns, "WARM_UP_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(turns, "SECONDS_PER_ROW", 0.01)
 
 
 @pytest.mark.usefixtures("_short")

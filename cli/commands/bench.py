@@ -16,6 +16,8 @@ def run(
     provider: options.Provider = None,
     batch: options.Batch = None,
     threads: options.Threads = None,
+    num_runs: options.NumRuns = None,
+    cuda_graphs: options.CudaGraphs = False,
     arch: options.Arch = None,
     preprocess: options.Preprocess = None,
     input_size: options.InputSize = None,
@@ -36,13 +38,13 @@ def run(
     from compressor import steps
     from compressor.bench.record import SCHEMA
     from compressor.records import dump
-    from compressor.subject import onnx_of
+    from compressor.subject import onnx_of, onnx_to_compare_with
 
     screen = Screen(quiet=quiet, time_limit=time_limit)
     path = outputs.destination(output, "latency.json", (".json",), schema=SCHEMA, force=force)
     how = choices.source_of(context.params)
     file = onnx_of(model, **how)
-    other = None if against is None else onnx_of(against, **how)
+    other = None if against is None else onnx_to_compare_with(against, **how)
     timing = choices.timing_of(context.params)
     identical.refuse_other(path, SCHEMA, choices.latency_asked(file, other, timing), force=force)
     if dry_run:

@@ -1,74 +1,58 @@
-"""How long a model file takes on this machine, alone or in turns with another file.
+"""How long a model file takes on this machine, alone or in turns with another file."""
 
-Files are timed in rounds of four runs: this, other, other, this. So each follows itself as often as it follows the
-other, and whatever drifts (clocks, heat, neighbours) meets both alike. Without another file the rounds are of this one.
-"""
-
-import gc
-import math
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from scipy.stats import binom
 
-from compressor.bench.record import SCHEMA, Against, Latency, LatencyRow
-from compressor.errors import OptionError
+from compressor.bench.record import SCHEMA, Against, Latency, LatencyRow, NotMeasured, Ratio
+from compressor.bench.statistics import is_noisy, median_interval, ratio_of_pairs
+from compressor.bench.turns import MIN_RUNS, Model, Timed, Way, runner, time_in_turns
+from compressor.errors import MachineError, OptionError
 from compressor.files import sha256_of_bytes, sha256_of_file
 from compressor.progress import SILENT, Progress
 from compressor.records import now, tool_version
-from compressor.runtime.machine import host
-from compressor.runtime.session import Session, open_session
-from compressor.types import Interval
-
-SECONDS_PER_ROW = 2.0
-"""Time spent on each file in each row, when the number of runs is left to us."""
-
-MIN_RUNS, MAX_RUNS = 30, 10_000
-"""Bounds of that number."""
+from compressor.runtime.libraries import loaded_versions
+from compressor.runtime.machine import clocks, host, versions
+from compressor.runtime.session import Session
 
 RUNS_FOR_P99 = 1000
 """Below this, the 99th percentile rests on fewer than ten runs."""
 
-WARM_UP_RUNS = 3
-WARM_UP_SECONDS = 0.2
-"""Both must be reached, anew for each batch size: a GPU chooses its kernels then, and clocks rise."""
-
-NOISE = 0.05
-"""A file against itself that is further from 1 than this makes the record `noisy`."""
-
-RESAMPLES = 2000
-CONFIDENCE = 0.95
-
-Run = Callable[[], object]
-Times = npt.NDArray[np.float64]
+VERSIONS = ("python", "compress", "numpy", "onnxruntime", "onnxruntime-gpu")
+"""Of what is in a time here; a GPU's libraries are added."""
 
 
 def bench(
-    onnx: Path | bytes,
+    onnx: Model,
     *,
-    against: Path | bytes | None = None,
+    against: Model | None = None,
     provider: str = "cpu",
     batches: Sequence[int] = (1,),
     threads: int = 1,
     num_runs: int | None = None,
+    cuda_graphs: bool = False,
+    not_measured: Sequence[NotMeasured] = (),
     seed: int = 0,
     progress: Progress = SILENT,
 ) -> Latency:
     """Time a model file.
+
+    Every row is timed in ten fresh sessions of each file (six, where opening takes seconds): sessions differ from each
+    other more than their many runs tell, so they are the sample that intervals come from.
 
     Args:
         onnx: the file, or its bytes.
         against: another file to compare with, in turns; None: none.
         provider: `cpu`, `cuda` or `tensorrt`. A GPU gives two rows per batch size: first from numpy to numpy, then
             with input and output kept on the GPU (`transfers_included` false).
-        batches: batch sizes, one row (or two) each.
+        batches: batch sizes, one row (or two, or three) each.
         threads: of onnxruntime, on the CPU.
-        num_runs: timed runs of each file per row, made even; None: about two seconds' worth, 30 to 10,000.
-        seed: of the input noise and of the interval.
+        num_runs: timed runs of each file per row, made up to an even number in each session; None: about two seconds'
+            worth, 30 to 10,000.
+        cuda_graphs: on a GPU, a third row with the captured graph; `not_measured` says why where that is not possible.
+        not_measured: what else the record shall say could not be timed.
+        seed: of the input noise.
         progress: listener, a step per row.
 
     Returns:
@@ -80,23 +64,31 @@ def bench(
         MachineError: the provider does not load here, or memory ran out. There is never a number then.
     """
     _check(batches, num_runs)
-    mine = open_session(onnx, provider=provider, threads=threads, repeatable=False)
-    other = open_session(against, provider=provider, threads=threads, repeatable=False) if against is not None else None
-    sessions = [mine] if other is None else [mine, other]
+    models = [onnx] if against is None else [onnx, against]
     rng = np.random.default_rng(seed)
-    on_device = (False,) if provider == "cpu" else (False, True)
+    shown, graphless = _first_look(models, Way(provider=provider, batch=batches[0], threads=threads), rng=rng)
+    ways = list(_ways(provider, batches, threads, graphs=cuda_graphs and not graphless))
+    missing = list(not_measured)
+    if cuda_graphs and graphless:
+        missing.append(NotMeasured(what="CUDA graphs", reason=graphless))
     rows: list[list[LatencyRow]] = []
-    first: list[Times] = []
+    ratios: list[Ratio] = []
     noisy = False
-    with progress.stage("bench", total=len(batches) * len(on_device), unit="row") as step:
-        for batch in batches:
-            for stays in on_device:
-                runs = [_runner(session, batch, stays=stays, rng=rng) for session in sessions]
-                times = _time(runs, num_runs)
-                rows.append([_row(*pair, batch, stays=stays) for pair in zip(sessions, times, strict=True)])
-                first = first or times
-                noisy = noisy or _is_noisy(times[0])
-                step.advance(1, f"batch {batch}: {rows[-1][0].p50_ms:.3f} ms")
+    with progress.stage("bench", total=len(ways), unit="row") as step:
+        for way in ways:
+            try:
+                found = time_in_turns(models, way, num_runs=num_runs, rng=rng)
+            except MachineError as error:
+                if not way.graph:
+                    raise
+                missing.append(NotMeasured(what=f"CUDA graphs at batch {way.batch}", reason=error.message))
+                continue
+            rows.append([_row(way, timed, row) for timed, row in zip(found, shown, strict=True)])
+            if len(found) == 2:
+                ratio, interval = ratio_of_pairs(found[0].medians, found[1].medians)
+                ratios.append(Ratio(ratio_p50=ratio, ratio_interval=interval))
+            noisy = noisy or is_noisy(found[0].sessions)
+            step.advance(1, f"batch {way.batch}: {rows[-1][0].p50_ms:.3f} ms")
     return Latency(
         schema=SCHEMA,
         created=now(),
@@ -108,49 +100,17 @@ def bench(
         else Against(
             sha256=_digest(against),
             rows=tuple(row[1] for row in rows),
-            ratio_p50=float(np.median(first[0]) / np.median(first[1])),
-            ratio_interval=ratio_interval(first[0], first[1], rng=rng),
+            ratio_p50=ratios[0].ratio_p50,
+            ratio_interval=ratios[0].ratio_interval,
+            ratios=tuple(ratios),
+            file_bytes=_num_bytes(against),
         ),
-        host=host(),
+        host=host() | clocks(),
         noisy=noisy,
+        file_bytes=_num_bytes(onnx),
+        versions={name: text for name, text in versions().items() if name in VERSIONS} | loaded_versions(),
+        not_measured=tuple(missing) or None,
     )
-
-
-def ratio_interval(mine: Times, other: Times, *, rng: np.random.Generator) -> Interval:
-    """Return the percentile bootstrap interval of the ratio of medians, mine / other.
-
-    Pairs are resampled, not runs: what slowed both at once stays together.
-
-    Args:
-        mine: (n,) times; the i-th was taken beside the i-th of `other`.
-        other: (n,) times.
-        rng: source of the resamples.
-
-    Returns:
-        Lower and upper end at confidence 0.95.
-    """
-    ratios = np.empty(RESAMPLES)
-    for index in range(RESAMPLES):
-        chosen = rng.integers(0, len(mine), len(mine))
-        ratios[index] = np.median(mine[chosen]) / np.median(other[chosen])
-    low, high = np.quantile(ratios, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return float(low), float(high)
-
-
-def median_interval(times: Times) -> Interval:
-    """Return the interval of the median by order statistics: it supposes nothing about how times are spread.
-
-    It does suppose that runs are independent; neighbours on a busy machine are not, and `noisy` tells.
-
-    Args:
-        times: (n,) times, n >= `MIN_RUNS`.
-
-    Returns:
-        Lower and upper end, two of the times, at confidence at least 0.95.
-    """
-    ordered = np.sort(times)
-    place = int(binom.ppf((1 - CONFIDENCE) / 2, len(times), 0.5))
-    return float(ordered[place - 1]), float(ordered[len(times) - place])
 
 
 def _check(batches: Sequence[int], num_runs: int | None) -> None:
@@ -160,76 +120,71 @@ def _check(batches: Sequence[int], num_runs: int | None) -> None:
         raise OptionError(f"{num_runs} runs say too little", advice=f"time at least {MIN_RUNS} runs, or leave it out")
 
 
-def _runner(session: Session, batch: int, *, stays: bool, rng: np.random.Generator) -> Run:
-    """Return the function to time: one batch of noise through the session."""
-    if session.batch not in (None, batch):
-        raise OptionError(
-            f"this file takes batches of {session.batch}, not {batch}", advice=f"use --batch {session.batch}"
-        )
-    shape = (batch, *session.input_shape)
-    images: npt.NDArray[Any] = rng.random(shape, dtype=np.float32)
-    if session.input_type == "uint8":
-        images = (images * 256).astype(np.uint8)
-    return session.on_device(images) if stays else lambda: session.run(images)
+def _ways(provider: str, batches: Sequence[int], threads: int, *, graphs: bool) -> Iterator[Way]:
+    """Yield the configurations in the order of the rows: what a user of the file sees comes first."""
+    for batch in batches:
+        yield Way(provider=provider, batch=batch, threads=threads)
+        if provider != "cpu":
+            yield Way(provider=provider, batch=batch, threads=threads, stays=True)
+        if graphs:
+            yield Way(provider=provider, batch=batch, threads=threads, stays=True, graph=True)
 
 
-def _time(runs: Sequence[Run], num_runs: int | None) -> list[Times]:
-    """Return the milliseconds of each run, (n,) per function: rounds of there and back, after a warm-up."""
-    slowest = max(_warm_up(run) for run in runs)
-    wanted = num_runs or min(MAX_RUNS, max(MIN_RUNS, math.ceil(SECONDS_PER_ROW / slowest)))
-    num_rounds = math.ceil(wanted / 2)
-    times = np.empty((len(runs), 2 * num_rounds))
-    forth, back = list(enumerate(runs)), list(enumerate(runs))[::-1]
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        for position in range(2 * num_rounds):
-            for index, run in back if position % 2 else forth:
-                start = time.perf_counter_ns()
-                run()
-                times[index, position] = (time.perf_counter_ns() - start) / 1e6
-    finally:
-        if collecting:
-            gc.enable()
-    return list(times)
+def _first_look(models: Sequence[Model], way: Way, *, rng: np.random.Generator) -> tuple[list[tuple[str, float]], str]:
+    """Let each file answer once: what cannot run shows before anything is timed.
+
+    What a process takes once (a CUDA context, for one) is then no longer counted as a file's memory.
+
+    Returns:
+        The device and the share of nodes on it, for each file; and why no CUDA graph is possible.
+    """
+    sessions = [way.open(model) for model in models]
+    for session in sessions:
+        runner(session, way, rng=rng)()
+    return [(each.device_name, each.nodes_on_provider_fraction) for each in sessions], _why_no_graph(sessions)
 
 
-def _warm_up(run: Run) -> float:
-    """Run until clocks and kernels have settled; return the seconds of the fastest run."""
-    fastest, begin, num = math.inf, time.perf_counter(), 0
-    while num < WARM_UP_RUNS or time.perf_counter() - begin < WARM_UP_SECONDS:
-        start = time.perf_counter()
-        run()
-        fastest, num = min(fastest, time.perf_counter() - start), num + 1
-    return fastest
+def _why_no_graph(opened: Sequence[Session]) -> str:
+    """Return why no CUDA graph can be captured; empty: it can be tried."""
+    for session in opened:
+        if session.provider == "cpu":
+            return "they are a GPU's: use --provider cuda"
+        if session.nodes_on_provider_fraction < 1:
+            return f"only {session.nodes_on_provider_fraction:.1%} of the nodes run on the GPU"
+        if session.num_classes is None:
+            return "the file does not say how many classes it answers"
+    return ""
 
 
-def _is_noisy(times: Times) -> bool:
-    """Is the file against itself further from 1 than `NOISE`? By turns of two runs, and early against late."""
-    places = np.arange(len(times))
-    for first in (places // 2 % 2 == 0, places < len(times) // 2):
-        if abs(float(np.median(times[first]) / np.median(times[~first])) - 1) > NOISE:
-            return True
-    return False
-
-
-def _row(session: Session, times: Times, batch: int, *, stays: bool) -> LatencyRow:
+def _row(way: Way, timed: Timed, shown: tuple[str, float]) -> LatencyRow:
+    device_name, fraction = shown
+    times = np.concatenate(timed.sessions)
     p50, p90, p99 = (float(value) for value in np.percentile(times, [50, 90, 99]))
+    low, high = median_interval(timed.medians)
     return LatencyRow(
-        provider=session.provider,
-        device_name=session.device_name,
-        batch=batch,
-        threads=session.threads,
+        provider=way.provider,
+        device_name=device_name,
+        batch=way.batch,
+        threads=way.threads,
         num_runs=len(times),
         p50_ms=p50,
         p90_ms=p90,
         p99_ms=p99 if len(times) >= RUNS_FOR_P99 else None,
-        images_per_second=batch * 1000 / p50,
-        nodes_on_provider_fraction=session.nodes_on_provider_fraction,
-        transfers_included=not stays,
-        p50_interval=median_interval(times),
+        images_per_second=way.batch * 1000 / p50,
+        nodes_on_provider_fraction=fraction,
+        transfers_included=not way.stays,
+        p50_interval=(min(low, p50), max(high, p50)),
+        num_sessions=len(timed.sessions),
+        cuda_graph=None if way.provider == "cpu" else way.graph,
+        load_ms=float(np.median(timed.load_ms)),
+        peak_memory_bytes=timed.look.peak_memory_bytes,
+        peak_memory_of=None if timed.look.peak_memory_bytes is None else timed.look.peak_memory_of,
     )
 
 
-def _digest(model: Path | bytes) -> str:
+def _digest(model: Model) -> str:
     return sha256_of_bytes(model) if isinstance(model, bytes) else sha256_of_file(model)
+
+
+def _num_bytes(model: Model) -> int:
+    return len(model) if isinstance(model, bytes) else Path(model).stat().st_size

@@ -1,8 +1,8 @@
 """The latency record. Standard library and pydantic only."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from compressor.records import strict
+from compressor.records import LATER, strict
 from compressor.types import Interval
 
 SCHEMA = "compress.latency/1"
@@ -20,6 +20,7 @@ class LatencyRow:
     batch: int
     threads: int
     num_runs: int
+    """In all sessions together."""
     p50_ms: float
     p90_ms: float
     p99_ms: float | None
@@ -28,15 +29,35 @@ class LatencyRow:
     nodes_on_provider_fraction: float
     """Share of graph nodes that ran on the provider, in [0, 1]."""
     transfers_included: bool
-    """Whether copies to and from the device are in the times."""
+    """True: from numpy to numpy, with copies to and from the device. False: input and output stay on the device."""
     p50_interval: Interval | None = None
-    """Of the median, at confidence 0.95; None in records made elsewhere, as by the replay script."""
+    """Of the median, at confidence 0.95, from the medians of sessions; None in records made elsewhere."""
+    num_sessions: int | None = field(default=None, metadata=LATER)
+    """Opened afresh, each with its share of the runs."""
+    cuda_graph: bool | None = field(default=None, metadata=LATER)
+    """Whether the GPU replays the captured graph instead of being told operator by operator; None on the CPU."""
+    load_ms: float | None = field(default=None, metadata=LATER)
+    """From the bytes of the file to a session that can run: median over the sessions."""
+    peak_memory_bytes: int | None = field(default=None, metadata=LATER)
+    """What the file and its first batches took at most; None where it cannot be read."""
+    peak_memory_of: str | None = field(default=None, metadata=LATER)
+    """`host`: growth of this process's resident memory. `gpu`: growth of what the driver calls used."""
+
+
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ratio:
+    """Median of this file / median of the other: below 1 means this one is faster."""
+
+    ratio_p50: float
+    ratio_interval: Interval
+    """At confidence 0.95; no difference is shown while it holds 1."""
 
 
 @strict
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Against:
-    """Interleaved comparison with another file, first row's configuration."""
+    """Comparison with another file in turns; the ratio is the first row's."""
 
     sha256: str
     rows: tuple[LatencyRow, ...]
@@ -44,6 +65,19 @@ class Against:
     ratio_p50: float
     """Median of this file / median of the other: below 1 means this one is faster."""
     ratio_interval: Interval
+    ratios: tuple[Ratio, ...] | None = field(default=None, metadata=LATER)
+    """Of every row, in the same order."""
+    file_bytes: int | None = field(default=None, metadata=LATER)
+
+
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotMeasured:
+    """Something that was asked for and could not be timed."""
+
+    what: str
+    """`against`, or a configuration."""
+    reason: str
 
 
 @strict
@@ -58,5 +92,10 @@ class Latency:
     rows: tuple[LatencyRow, ...]
     against: Against | None
     host: dict[str, str | int]
+    """Machine, driver, clocks and load."""
     noisy: bool
     """A file against itself was not 1 within 5 %: read the times with care."""
+    file_bytes: int | None = field(default=None, metadata=LATER)
+    versions: dict[str, str] | None = field(default=None, metadata=LATER)
+    """Of onnxruntime and what it runs on."""
+    not_measured: tuple[NotMeasured, ...] | None = field(default=None, metadata=LATER)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from compressor.errors import ExportError
 from compressor.export.checks import check_file
 from compressor.export.form import DYNAMIC, PLAIN, Form
+from compressor.export.fusible import half_comes_last
 from compressor.export.tracing import EXAMPLE_BATCH, own_copy, traced
 from compressor.load.checkpoint import Checkpoint
 from compressor.records import tool_version
@@ -71,7 +72,9 @@ def export_onnx(
         ExportError: a model that the exporter cannot write, with its first reason; int8 without calibration images.
     """
     _check_size(num_weight_bytes(checkpoint))
-    model = _rounded(_traced(checkpoint, form), form, calibration)
+    model = _traced(checkpoint, form)
+    half_comes_last(model.graph)
+    model = _rounded(model, form, calibration)
     _strip(model.graph)
     model.ClearField("doc_string")
     model.ClearField("metadata_props")

@@ -11,7 +11,8 @@ from compressor.prune.choose import Choice, Chooser
 from compressor.prune.plan_record import Tried
 from compressor.prune.targets import LARGEST, Size, largest_below, smallest_model, unreachable
 
-BYTES_PER_PARAMETER = 4
+BYTES_PER_PARAMETER = (4, 2, 1)
+"""In float32, float16 and int8."""
 NUM_EXPORTS = 8
 """Of candidates, at most. Two or three are the rule: a file is its parameters and a nearly constant rest."""
 UNSURE_BYTES = 128
@@ -106,13 +107,14 @@ def fit_bytes(
     Raises:
         PruneError: the smallest model exceeds the limit.
     """
-    beyond = {dense.cost.params: bench.upper(dense) - BYTES_PER_PARAMETER * dense.cost.params}
+    each = _bytes_per_parameter(bench.upper(dense) / dense.cost.params)
+    beyond = {dense.cost.params: bench.upper(dense) - each * dense.cost.params}
 
     def size(choice: Choice) -> float:
         if bench.knows(choice):
             return bench.upper(choice)
         nearest = min(beyond, key=lambda params: abs(params - choice.cost.params))
-        return BYTES_PER_PARAMETER * choice.cost.params + beyond[nearest]
+        return each * choice.cost.params + beyond[nearest]
 
     def doubtful(choice: Choice) -> Choice | None:
         """Return the smallest step up that the prediction puts so little above that it may be below."""
@@ -130,7 +132,7 @@ def fit_bytes(
             if trial is None or (bench.knows(smallest) and bench.upper(smallest) > limit):
                 break
             found = bench.upper(trial)
-            beyond[trial.cost.params] = found - BYTES_PER_PARAMETER * trial.cost.params
+            beyond[trial.cost.params] = found - each * trial.cost.params
             best = (ratio, trial) if found <= limit else best
             step.advance(1, f"{found:,.0f} bytes at {trial.cost.params:,} parameters")
     if best is not None:
@@ -141,3 +143,8 @@ def fit_bytes(
         f"no file of at most {limit:,.0f} bytes was found in {NUM_EXPORTS} exports",
         advice="allow some more, or take --target-params",
     )
+
+
+def _bytes_per_parameter(found: float) -> int:
+    """Return what a parameter takes in a file whose bytes per parameter, names and all, are these."""
+    return next((size for size in BYTES_PER_PARAMETER if size <= found), min(BYTES_PER_PARAMETER))

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from compressor.bench.record import Latency
+from compressor.bench.record import Latency, LatencyRow
 from compressor.certify.certificate import Baseline, Result
 from compressor.gate import wording
 from compressor.gate.judge import blocking
@@ -195,7 +195,7 @@ def latencies(latency: Latency) -> Table | None:
         return None
     rows = tuple(
         (
-            f"{name}: {wording.configuration(row.provider, row.batch, row.threads)}",
+            f"{name}: {wording.configuration(row.provider, row.batch, row.threads)}{_timed(row)}",
             *(UNKNOWN if value is None else f"{value:.3g}" for value in (row.p50_ms, row.p90_ms, row.p99_ms)),
             wording.amount(round(row.images_per_second)),
         )
@@ -205,6 +205,12 @@ def latencies(latency: Latency) -> Table | None:
     devices = ", ".join(dict.fromkeys(row.device_name for _, row in pairs))
     note = f"{noisy}Milliseconds for one batch on {devices}."
     return Table(title="Latency", heads=("file", "p50 ms", "p90 ms", "p99 ms", "images/s"), rows=rows, note=note)
+
+
+def _timed(row: LatencyRow) -> str:
+    if row.cuda_graph:
+        return ", CUDA graph"
+    return "" if row.transfers_included else ", on the device"
 
 
 def epochs(summary: Summary) -> Table | None:

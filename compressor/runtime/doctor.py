@@ -12,8 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from compressor.errors import CompressorError
-from compressor.runtime.gpu import read_driver
+from compressor.runtime.gpu import gpu_memory, read_driver
+from compressor.runtime.libraries import loaded_versions, spelled_cudnn
 from compressor.runtime.machine import free_memory_bytes, installed_version
+from compressor.runtime.needed import is_older, lowest_versions
 from compressor.runtime.providers import (
     INSTALL_GPU,
     PIP,
@@ -29,6 +31,12 @@ NEEDED_PYTHON = (3, 11)
 
 NEEDED_MEMORY_BYTES = 2 << 30
 """Enough to fine-tune and export a resnet50 on small images; importing torch alone takes about 0.4 GiB."""
+
+NEEDED_GPU_MEMORY_BYTES = 2 << 30
+"""Enough to attack a resnet50 at its smallest flight."""
+
+LIBRARIES = ("onnx", "onnxscript", "safetensors", "torch-pruning", "torchattacks")
+"""Beside torch, torchvision and onnxruntime, which are looked at more closely. None is imported for it."""
 
 NEEDED_DISK_BYTES = 1 << 30
 """Room for bundles, and for the state that lets a run resume."""
@@ -57,9 +65,11 @@ def checks() -> tuple[Check, ...]:
         _torch(),
         _torchvision(),
         _cudnn(),
+        *(_library(name) for name in LIBRARIES),
         _onnxruntime(),
         *(_provider(provider) for provider in PROVIDERS),
         _memory(),
+        _gpu_memory(),
         _disk(),
         _command(),
         *(_package(name) for name in OWN_PACKAGES),
@@ -115,7 +125,18 @@ def _cudnn() -> Check:
         return Check(name="cudnn", ok=False, found=str(error).splitlines()[0], fix=INSTALL_GPU)
     if version is None:
         return _check("cudnn", read_driver() is None, "none that torch can use", INSTALL_GPU)
-    return Check(name="cudnn", ok=True, found=f"{version // 10000}.{version // 100 % 100}.{version % 100}")
+    return Check(name="cudnn", ok=True, found=spelled_cudnn(version))
+
+
+def _library(name: str) -> Check:
+    """Is it installed, and new enough for what this project declares?"""
+    version, lowest = installed_version(name), lowest_versions().get(name)
+    fix = f"{PIP} install --upgrade '{name}>={lowest}'" if lowest else f"{PIP} install --upgrade {name}"
+    if version is None:
+        return Check(name=name, ok=False, found="not installed", fix=fix)
+    if lowest and is_older(version, lowest):
+        return Check(name=name, ok=False, found=f"{version} is too old: {lowest} is needed", fix=fix)
+    return Check(name=name, ok=True, found=version)
 
 
 def _onnxruntime() -> Check:
@@ -138,7 +159,9 @@ def _provider(provider: str) -> Check:
         # Without a GPU nothing is missing; TensorRT is an extra that nobody has to have.
         needed = provider == "cpu" or (provider == "cuda" and read_driver() is not None)
         return _check(name, not needed, error.message, error.advice)
-    return Check(name=name, ok=True, found=f"runs on {session.device_name}")
+    loaded = loaded_versions() if provider != "cpu" else {}
+    using = "".join(f", {library} {version}" for library, version in loaded.items())
+    return Check(name=name, ok=True, found=f"runs on {session.device_name}{using}")
 
 
 def _memory() -> Check:
@@ -146,6 +169,16 @@ def _memory() -> Check:
     found = f"{free / 2**30:.1f} GiB free" if free else "unknown"
     fix = f"close other programs: {NEEDED_MEMORY_BYTES >> 30} GiB are needed"
     return _check("memory", free == 0 or free >= NEEDED_MEMORY_BYTES, found, fix)
+
+
+def _gpu_memory() -> Check:
+    found = gpu_memory()
+    if not found:
+        return Check(name="gpu memory", ok=True, found="no NVIDIA GPU here")
+    most = max(each.free_bytes for each in found)
+    text = ", ".join(f"{each.free_bytes / 2**30:.1f} of {each.total_bytes / 2**30:.1f} GiB free" for each in found)
+    fix = "nvidia-smi (shows which programs hold it: end them, or use --device cpu)"
+    return _check("gpu memory", most >= NEEDED_GPU_MEMORY_BYTES, text, fix)
 
 
 def _disk() -> Check:

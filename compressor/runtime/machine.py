@@ -5,7 +5,7 @@ import os
 import platform
 from pathlib import Path
 
-from compressor.runtime.gpu import read_driver
+from compressor.runtime.gpu import gpu_clocks, read_driver
 
 PACKAGES = (
     "compress",
@@ -36,6 +36,26 @@ def host() -> dict[str, str | int]:
         "gpu": ", ".join(driver.gpus) if driver else "",
         "driver": driver.version if driver else "",
     }
+
+
+def clocks() -> dict[str, str | int]:
+    """Return what sets the pace just now: governor, frequency and load of the processor, clocks of the GPU.
+
+    What this machine does not say (virtual machines often do not) is left out.
+    """
+    found: dict[str, str | int] = {}
+    governor = _first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+    if governor:
+        found["cpu_governor"] = governor
+    kilohertz = _first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq")
+    megahertz = _first_line("/proc/cpuinfo", "cpu MHz")
+    if kilohertz.isdigit():
+        found["cpu_mhz"] = int(kilohertz) // 1000
+    elif megahertz:
+        found["cpu_mhz"] = round(float(megahertz))
+    if hasattr(os, "getloadavg"):
+        found["load_average"] = f"{os.getloadavg()[0]:.2f}"
+    return found | gpu_clocks()
 
 
 def versions() -> dict[str, str]:

@@ -33,7 +33,9 @@ def onnxruntime() -> Any:
     ) from failure
 
 
-def open_raw(name: str, content: str | bytes, *, provider: str, threads: int, repeatable: bool) -> Any:
+def open_raw(
+    name: str, content: str | bytes, *, provider: str, threads: int, repeatable: bool, cuda_graph: bool = False
+) -> Any:
     """Return an `onnxruntime.InferenceSession` whose provider really loaded.
 
     Args:
@@ -42,6 +44,7 @@ def open_raw(name: str, content: str | bytes, *, provider: str, threads: int, re
         provider: one of `PROVIDERS`.
         threads: within an operator, on the CPU.
         repeatable: see `open_session`.
+        cuda_graph: see `open_session`.
 
     Raises:
         LoadError: onnxruntime cannot open the model.
@@ -56,7 +59,7 @@ def open_raw(name: str, content: str | bytes, *, provider: str, threads: int, re
         if provider != "cpu":
             ort.preload_dlls()  # finds CUDA and cuDNN in site-packages; prints what it misses
         try:
-            providers = _providers(provider, repeatable=repeatable)
+            providers = _providers(provider, repeatable=repeatable, cuda_graph=cuda_graph)
             inner = ort.InferenceSession(content, options, providers=providers, enable_fallback=0)
         except Exception as error:  # noqa: BLE001 - onnxruntime's exceptions share no other base
             failure = error
@@ -87,13 +90,16 @@ def _options(ort: Any, *, provider: str, threads: int, repeatable: bool) -> Any:
     return options
 
 
-def _providers(provider: str, *, repeatable: bool) -> list[str | tuple[str, dict[str, str]]]:
+def _providers(provider: str, *, repeatable: bool, cuda_graph: bool = False) -> list[str | tuple[str, dict[str, str]]]:
     """Return what onnxruntime shall try, in order. It adds the CPU itself, for shapes and the like."""
     if provider == "cpu":
         return [PROVIDERS["cpu"]]
     search = "HEURISTIC" if repeatable else "EXHAUSTIVE"  # an exhaustive search may choose otherwise next time
-    cuda = (PROVIDERS["cuda"], {"use_tf32": "0", "cudnn_conv_algo_search": search})
-    return [cuda] if provider == "cuda" else [PROVIDERS["tensorrt"], cuda]
+    cuda = {"use_tf32": "0", "cudnn_conv_algo_search": search}
+    if provider == "cuda":
+        return [(PROVIDERS["cuda"], cuda | ({"enable_cuda_graph": "1"} if cuda_graph else {}))]
+    tensorrt = {"trt_cuda_graph_enable": "1"} if cuda_graph else {}
+    return [(PROVIDERS["tensorrt"], tensorrt), (PROVIDERS["cuda"], cuda)]
 
 
 def fraction_on(inner: Any, provider: str) -> float:

@@ -19,6 +19,9 @@ Array = npt.NDArray[Any]
 INPUT_TYPES = {"tensor(float)": "float32", "tensor(uint8)": "uint8"}
 """What a classifier may take: images in [0, 1], or raw bytes."""
 
+OUTPUT_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+"""What answers are written as, where their place is made before they are."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
@@ -114,10 +117,14 @@ class Session:
         if self.batch not in (None, len(images)):
             raise DataError(f"the file takes batches of {self.batch}, not {len(images)}", advice="use that batch size")
         device = "cpu" if self.provider == "cpu" else "cuda"
-        binding = self.inner.io_binding()
-        value = onnxruntime().OrtValue.ortvalue_from_numpy(np.ascontiguousarray(images), device, 0)
+        binding, values, answers = self.inner.io_binding(), onnxruntime().OrtValue, self.inner.get_outputs()[0]
+        value = values.ortvalue_from_numpy(np.ascontiguousarray(images), device, 0)
         binding.bind_ortvalue_input(self.inner.get_inputs()[0].name, value)
-        binding.bind_output(self.inner.get_outputs()[0].name, device, 0)
+        if self.num_classes is None or answers.type not in OUTPUT_TYPES:
+            binding.bind_output(answers.name, device, 0)
+        else:  # a captured graph writes to one address for ever
+            shape, kind = [len(images), self.num_classes], OUTPUT_TYPES[answers.type]
+            binding.bind_ortvalue_output(answers.name, values.ortvalue_from_shape_and_type(shape, kind, device, 0))
         binding.synchronize_inputs()
 
         def run_once() -> None:
@@ -154,7 +161,12 @@ def to_frames(images: Array) -> Array:
 
 
 def open_session(
-    model: Path | str | bytes, *, provider: str = "cpu", threads: int | None = 1, repeatable: bool = True
+    model: Path | str | bytes,
+    *,
+    provider: str = "cpu",
+    threads: int | None = 1,
+    repeatable: bool = True,
+    cuda_graph: bool = False,
 ) -> Session:
     """Open an ONNX classifier on one provider.
 
@@ -164,6 +176,8 @@ def open_session(
         threads: within an operator, on the CPU; None: as many as this process has cores.
         repeatable: kernels that give the same bits each time on the same GPU. Off: whatever is fastest.
             float32 stays float32 in either case (no TF32): that is what parity and certificate are about.
+        cuda_graph: on a GPU, capture the graph at the first runs and replay it. Such a session answers only through
+            `on_device`, one batch for ever, and needs every node on the provider.
 
     Returns:
         A session whose provider really runs nodes of the graph.
@@ -179,7 +193,7 @@ def open_session(
         raise OptionError(f"threads must be at least 1, not {threads}", advice="leave it out to use 1")
     name, content = _content(model)
     count = threads or num_cores()
-    inner = open_raw(name, content, provider=provider, threads=count, repeatable=repeatable)
+    inner = open_raw(name, content, provider=provider, threads=count, repeatable=repeatable, cuda_graph=cuda_graph)
     fraction = fraction_on(inner, provider)
     if fraction == 0.0:
         raise MachineError(

@@ -1,14 +1,14 @@
 """What a latency record holds. Never how long something took: that is the machine's business."""
 
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from tiny_onnx import linear_onnx, random_weights
 
-from compressor.bench import latency
-from compressor.bench.latency import bench, median_interval, ratio_interval
-from compressor.bench.record import Latency
+from compressor.bench import turns
+from compressor.bench.latency import bench
+from compressor.bench.record import Latency, NotMeasured
 from compressor.errors import CompressorError, LoadError, MachineError, OptionError
 from compressor.files import sha256_of_bytes
 from compressor.progress import Silent
@@ -22,10 +22,10 @@ OTHER = linear_onnx(random_weights(SHAPE, num_classes=5), shape=SHAPE)
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch):
-    """Warm up and resample briefly: only the structure is looked at."""
-    monkeypatch.setattr(latency, "WARM_UP_SECONDS", 0.001)
-    monkeypatch.setattr(latency, "SECONDS_PER_ROW", 0.01)
-    monkeypatch.setattr(latency, "RESAMPLES", 50)
+    """Warm up and run briefly: only the structure is looked at."""
+    monkeypatch.setattr(turns, "WARM_UP_SECONDS", 0.001)
+    monkeypatch.setattr(turns, "WARM_UP_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(turns, "SECONDS_PER_ROW", 0.01)
 
 
 def test_one_row_per_batch_size(tmp_path: Path):
@@ -47,78 +47,65 @@ def test_one_row_per_batch_size(tmp_path: Path):
 
 def test_99th_percentile_needs_a_thousand_runs():
     """Below that it would rest on fewer than ten runs, so there is none."""
-    few, many = (bench(FILE, num_runs=num).rows[0] for num in (998, 1000))
-    assert (few.num_runs, few.p99_ms) == (998, None)
+    few, many = (bench(FILE, num_runs=num).rows[0] for num in (980, 981))
+    assert (few.num_runs, few.p99_ms) == (980, None)
     assert many.num_runs == 1000
     assert many.p90_ms <= many.p99_ms
 
 
 def test_number_of_runs_has_bounds():
     """Left to us it is at least thirty; fewer cannot be asked for."""
-    assert bench(FILE).rows[0].num_runs >= latency.MIN_RUNS
+    assert bench(FILE).rows[0].num_runs >= turns.MIN_RUNS
     with pytest.raises(OptionError, match="too little"):
         bench(FILE, num_runs=29)
 
 
-def test_two_files_are_timed_in_turns(monkeypatch):
-    """This, other, other, this: each follows itself as often as it follows the other."""
-    order: list[int] = []
-    runs = [lambda: order.append(0), lambda: order.append(1)]
-    monkeypatch.setattr(latency, "_warm_up", lambda run: 1.0)
-    times = latency._time(runs, 32)
-    assert order == [0, 1, 1, 0] * 16
-    assert [len(each) for each in times] == [32, 32]
-
-
 def test_against_another_file():
-    """Both sides have the same configurations; the ratio lies in its interval, and its other side is named."""
+    """Both sides have the same configurations; each row has its ratio, the first one's is the record's."""
     record = bench(FILE, against=OTHER, batches=(1, 2))
     other = record.against
     assert other.sha256 == sha256_of_bytes(OTHER)
     assert [row.batch for row in other.rows] == [row.batch for row in record.rows] == [1, 2]
-    assert other.ratio_p50 == pytest.approx(record.rows[0].p50_ms / other.rows[0].p50_ms)
-    assert other.ratio_interval[0] <= other.ratio_p50 <= other.ratio_interval[1]
+    assert len(other.ratios) == 2
+    assert (other.ratio_p50, other.ratio_interval) == (other.ratios[0].ratio_p50, other.ratios[0].ratio_interval)
+    for each in other.ratios:
+        assert each.ratio_interval[0] <= each.ratio_p50 <= each.ratio_interval[1]
+    assert (record.file_bytes, other.file_bytes) == (len(FILE), len(OTHER))
 
 
-def test_interval_finds_a_known_ratio():
-    """Times drawn around 2 and 4 ms, both with the same drift: the interval is narrow and holds one half."""
-    rng = np.random.default_rng(0)
-    drift = np.linspace(1, 1.3, 400)
-    mine, other = (middle * drift * rng.lognormal(0, 0.05, 400) for middle in (2.0, 4.0))
-    low, high = ratio_interval(mine, other, rng=np.random.default_rng(1))
-    assert low < 0.5 < high
-    assert high - low < 0.05
-    assert (low, high) == ratio_interval(mine, other, rng=np.random.default_rng(1))
+def test_a_record_says_what_a_time_depends_on():
+    """Sessions, time to open, memory, file size, versions and the load of the machine are kept beside the times."""
+    record = bench(FILE)
+    row = record.rows[0]
+    assert row.num_sessions == turns.NUM_SESSIONS
+    assert row.load_ms > 0
+    assert row.cuda_graph is None
+    assert (row.peak_memory_bytes is None) == (row.peak_memory_of is None)
+    assert any(name.startswith("onnxruntime") for name in record.versions)
+    assert float(record.host["load_average"]) >= 0
 
 
-def test_interval_of_the_median_in_closed_form():
-    """Thirty times: the tenth and the twenty-first (binomial table); outliers move neither."""
-    times = np.arange(1.0, 31.0)
-    assert median_interval(times[::-1]) == (10.0, 21.0)
-    times[-5:] = 1e6
-    assert median_interval(times) == (10.0, 21.0)
+def test_an_older_record_is_still_read():
+    """A record without the later keys reads as before, and is written as it was."""
+    record = bench(FILE, against=OTHER)
+    bare = {"num_sessions": None, "load_ms": None, "peak_memory_bytes": None, "peak_memory_of": None}
+    rows = [tuple(replace(row, **bare) for row in side) for side in (record.rows, record.against.rows)]
+    other = replace(record.against, rows=rows[1], ratios=None, file_bytes=None)
+    old = replace(record, rows=rows[0], against=other, versions=None, file_bytes=None)
+    content = dump(old)
+    assert not [key for key in (*bare, "ratios", "versions", "file_bytes", "not_measured") if key in content.decode()]
+    assert dump(parse(content, Latency, source="latency.json")) == content
 
 
-def test_interval_of_the_median_covers():
-    """Of 400 samples from a skewed distribution whose median is known, at least 93 % of the intervals hold it."""
-    rng = np.random.default_rng(0)
-    intervals = [median_interval(rng.lognormal(0, 1, 100)) for _ in range(400)]
-    assert sum(low <= 1 <= high for low, high in intervals) >= 0.93 * 400
-
-
-@pytest.mark.parametrize(
-    ("times", "noisy"),
-    [
-        (np.full(100, 2.0), False),
-        (np.linspace(2.0, 2.05, 100), False),
-        (np.concatenate([np.full(50, 2.0), np.full(50, 2.2)]), True),
-        (np.tile([2.0, 2.0, 2.2, 2.2], 25), True),
-        (np.append(np.full(99, 2.0), 500.0), False),
-    ],
-)
-def test_noise_is_a_file_that_is_not_itself(times, noisy):
-    """Early against late, and by turns; a single outlier is not noise."""
-    assert latency._is_noisy(times) == noisy
+def test_cuda_graphs_are_a_gpus():
+    """Asked for on a CPU, the record says why there are none; what else could not be timed is kept too."""
+    said = NotMeasured(what="against", reason="too large")
+    record = bench(FILE, cuda_graphs=True, not_measured=[said])
+    assert [(each.what, "--provider cuda" in each.reason) for each in record.not_measured] == [
+        ("against", False),
+        ("CUDA graphs", True),
+    ]
+    assert len(record.rows) == 1
 
 
 def test_raw_bytes_are_timed_as_such():
@@ -193,3 +180,14 @@ def test_a_gpu_gives_two_rows_per_batch():
         (8, False),
     ]
     assert all(row.device_name for row in record.rows)
+
+
+@pytest.mark.gpu
+def test_a_captured_graph_is_a_row_of_its_own():
+    """Every node is on the GPU, so the graph is captured and replayed from the third row on."""
+    record = bench(FILE, provider="cuda", cuda_graphs=True)
+    assert [row.cuda_graph for row in record.rows] == [False, False, True]
+    assert record.not_measured is None
+    assert record.rows[2].peak_memory_of == "gpu"
+    assert {"cuda", "cudnn"} <= set(record.versions)
+    assert record.host["gpu_sm_mhz"] > 0

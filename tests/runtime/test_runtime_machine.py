@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from compressor.runtime import checks, doctor, host, versions
-from compressor.runtime.gpu import cuda_device_name, read_driver
-from compressor.runtime.machine import free_memory_bytes, memory_bytes, num_cores
+from compressor.runtime.gpu import GpuMemory, cuda_device_name, gpu_clocks, gpu_memory, read_driver
+from compressor.runtime.libraries import loaded_versions, spelled_cuda, spelled_cudnn
+from compressor.runtime.machine import clocks, free_memory_bytes, memory_bytes, num_cores
+from compressor.runtime.memory import peak_growth
+from compressor.runtime.needed import is_older, lowest_versions
 from compressor.runtime.quiet import quiet
 
 
@@ -65,6 +68,42 @@ def test_doctor_sees_two_distributions(monkeypatch):
     assert "uninstall" in check.fix
 
 
+@pytest.mark.parametrize(
+    ("version", "ok", "found"),
+    [(None, False, "not installed"), ("1.9.9", False, "1.9.9 is too old: 1.20 is needed"), ("1.20", True, "1.20")],
+)
+def test_doctor_sees_a_library_that_is_missing_or_too_old(monkeypatch, version, ok, found):
+    """The lowest version is the one that the installation declares, and the command asks for it."""
+    monkeypatch.setattr(doctor, "installed_version", lambda name: version)
+    monkeypatch.setattr(doctor, "lowest_versions", lambda: {"onnx": "1.20"})
+    check = doctor._library("onnx")
+    assert (check.ok, check.found) == (ok, found)
+    assert check.fix.endswith("" if ok else "install --upgrade 'onnx>=1.20'")
+
+
+def test_every_library_that_the_doctor_looks_at_is_declared():
+    """With its lowest version, if this is an installation at all."""
+    assert not lowest_versions() or set(doctor.LIBRARIES) <= set(lowest_versions())
+
+
+@pytest.mark.parametrize(
+    ("version", "lowest", "older"),
+    [("1.9", "1.20", True), ("1.20", "1.20.0", False), ("2.14.1+cu130", "2.14.1", False), ("1.20rc1", "1.20.1", True)],
+)
+def test_versions_are_compared_by_their_numbers(version, lowest, older):
+    """Not as text, and without what stands behind the numbers."""
+    assert is_older(version, lowest) == older
+
+
+@pytest.mark.parametrize(("free", "ok"), [(1 << 30, False), (70 << 30, True)])
+def test_doctor_sees_a_full_gpu(monkeypatch, free, ok):
+    """Free memory of each GPU is told; where no GPU has two GiB left there is something to do."""
+    monkeypatch.setattr(doctor, "gpu_memory", lambda: (GpuMemory(total_bytes=80 << 30, free_bytes=free),))
+    check = doctor._gpu_memory()
+    assert (check.ok, bool(check.fix)) == (ok, not ok)
+    assert check.found == f"{free >> 30}.0 of 80.0 GiB free"
+
+
 def test_doctor_sees_a_file_in_the_way(monkeypatch, tmp_path: Path):
     """A cli.py in the current folder shadows our package; ours alone does not."""
     assert doctor._package("cli").ok
@@ -104,3 +143,37 @@ def test_quiet_gives_everything_back(capfd):
         raise ValueError("inside")
     sys.stderr.write("after")
     assert "after" in capfd.readouterr().err
+
+
+def test_what_sets_the_pace_is_said_as_far_as_it_is_known():
+    """The load of the machine always; frequencies where the system tells them, as whole MHz."""
+    found = clocks()
+    assert float(found["load_average"]) >= 0
+    assert all(isinstance(found[key], int) and found[key] > 0 for key in found if key.endswith("_mhz"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux tells the high-water mark")
+@pytest.mark.parametrize("before", [0, 30_000_000])
+def test_peak_of_memory_is_what_was_taken(before):
+    """Twenty million bytes that were written and freed inside count, whatever was freed before, to a tenth."""
+    bytearray(before).count(0)
+    with peak_growth("host") as growth:
+        bytearray(b"1" * 20_000_000).clear()
+    assert growth.peak_bytes is not None
+    assert 20_000_000 * 0.9 < growth.peak_bytes < 44_000_000
+
+
+def test_memory_of_no_gpu_is_unknown():
+    """Without a driver there is nothing to read, and no clock, which is an answer."""
+    if read_driver() is None:
+        with peak_growth("gpu") as growth:
+            pass
+        assert growth.peak_bytes is None
+        assert (gpu_memory(), gpu_clocks()) == ((), {})
+
+
+def test_versions_are_spelled_as_their_makers_do():
+    """CUDA counts in thousands and tens, cuDNN in ten thousands and hundreds; only what is loaded is listed."""
+    assert (spelled_cuda(13020), spelled_cuda(12080)) == ("13.2", "12.8")
+    assert spelled_cudnn(91002) == "9.10.2"
+    assert set(loaded_versions()) <= {"cuda", "cuda-driver", "cudnn", "tensorrt"}

@@ -45,6 +45,9 @@ def _nothing_fits(demand: LatencyDemand, records: Sequence[Latency], *, compared
             f"{wording.configuration(row.provider, row.batch, row.threads)} on {row.device_name}" for row in rows
         )
     )
+    reasons = [each.reason for record in records for each in record.not_measured or () if each.what == "against"]
+    if compared and reasons:
+        return f"there is no comparison with the dense model for {_described(demand)}: {reasons[0]}: undecided"
     what = "comparison with the dense model" if compared else "row"
     return (
         f"there is no {what} for {_described(demand)}, only {present or 'nothing'}: undecided, measure it with "
