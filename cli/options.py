@@ -12,7 +12,12 @@ import typer
 
 from compressor.types import InputForm, Precision, Structure
 
-FLAG_ONLY = frozenset({"policy", "unsafe_accept", "because", "trust_pickle", "expect_digest", "public_key"})
+FLAG_ONLY = frozenset(
+    {
+        "policy", "unsafe_accept", "because", "trust_pickle", "expect_digest", "public_key",
+        "explain", "init", "dry_run", "plan_only",  # done without judging: a file that says so would let anything pass
+    }
+)  # fmt: skip
 
 POSITIONAL = frozenset({"context", "checkpoint", "model", "bundle", "evidence", "command", "config"})
 """Parameters of commands that a file cannot set."""
