@@ -31,6 +31,7 @@ from cli.commands import (
     report,
     verify,
 )
+from cli.disk import of_the_machine
 from cli.options import option_name, option_names
 from cli.settings import settings_for
 from cli.stopping import AGAIN, ENDINGS, STOPPING, Terminated
@@ -143,10 +144,10 @@ def _explained(error: BaseException) -> tuple[int, str, str]:
             return code, error.message, error.advice
         case typer.TyperException():
             return USAGE, error.format_message(), "see compress --help, or the command's own --help"
-        case KeyboardInterrupt() | typer.Abort():
-            return *ENDINGS[signal.SIGINT], AGAIN
-        case Terminated():
-            return *ENDINGS[signal.SIGTERM], AGAIN
+        case KeyboardInterrupt() | typer.Abort() | Terminated():
+            return *ENDINGS[signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT], AGAIN
+        case OSError() if (said := of_the_machine(error)) is not None:
+            return USAGE, *said
         case ModuleNotFoundError() if str(error.name).split(".")[0] not in {"compressor", "cli"}:
             return USAGE, f"this machine lacks the package {error.name!r}, which this command needs", WHOLE
         case _:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from cli.stopping import STOPPING
-from compressor.errors import OptionError, Undecided
+from compressor.errors import OptionError, OutputError, Undecided
 
 HEARTBEAT_SECONDS = 10.0
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -138,6 +138,18 @@ class _LineStep(_Step):
 
 
 def show(text: str) -> None:
-    """Write a result to stdout."""
-    sys.stdout.write(text if text.endswith("\n") else text + "\n")
-    sys.stdout.flush()
+    """Write a result to stdout. A reader that has had enough (`| head`) changes nothing about what was found.
+
+    Raises:
+        OutputError: what stdout leads to cannot be written.
+    """
+    try:
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        sys.stdout.flush()
+    except OSError as error:
+        # Else Python tries the same once more when it ends, and then says so with a code of its own.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise OutputError(
+                f"cannot write the result to stdout: {error.strerror}", advice="free the disk that stdout leads to"
+            ) from error

@@ -45,6 +45,7 @@ def run(
 ) -> int:
     """Write certificate.json and outcomes.npz. It concludes; `compress gate` judges."""
     from cli import choices, identical, outputs, texts
+    from cli.alone import alone
     from compressor import steps
     from compressor.certify.certificate import SCHEMA
     from compressor.estimate import estimate_certify
@@ -56,6 +57,7 @@ def run(
     screen = Screen(quiet=quiet or not crew.is_first, time_limit=time_limit)
     proof, place = choices.proof_of(context.params), choices.place_of(context.params, crew)
     path = outputs.destination(output, "certificate.json", (".json",), schema=SCHEMA, force=force)
+    alone(context)
     subject = open_subject(model, **choices.source_of(context.params))
     twin, images = steps.fit(
         subject.checkpoint, data, expect_accuracy=expect_accuracy, seed=seed, device=place.device, progress=screen

@@ -41,6 +41,7 @@ def run(
 ) -> int:
     """Fine-tune a checkpoint: NAME-tuned.safetensors, the best epoch by the select images."""
     from cli import choices, idle, outputs, texts
+    from cli.alone import alone
     from compressor import steps
     from compressor.load import file_bytes, load
 
@@ -48,6 +49,7 @@ def run(
     screen = Screen(quiet=quiet, time_limit=time_limit)
     recipe, place = choices.recipe_of(context.params), choices.place_of(context.params)
     path = outputs.destination(output, f"{checkpoint.stem}-tuned.safetensors", (".safetensors", ".pt"))
+    alone(context)
     how = choices.source_of(context.params)
     model, images = steps.fit(
         steps.open_model(checkpoint, progress=screen, **how),

@@ -61,6 +61,7 @@ def run(
 ) -> int:
     """Make a slim checkpoint, NAME-slim.safetensors; fine-tuned when --data has training images."""
     from cli import choices, idle, outputs, texts
+    from cli.alone import alone
     from compressor import shrink
     from compressor.load import file_bytes
     from compressor.records import dump
@@ -78,6 +79,7 @@ def run(
         choices.timing_of(context.params),
     )
     path = choices.pruned_file(context.params)
+    alone(context)
     dense, images = open_model(checkpoint, progress=screen, **choices.source_of(context.params)), None
     if data is not None:
         dense, images = fit(

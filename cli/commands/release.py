@@ -76,6 +76,7 @@ def run(
 ) -> int:
     """Prune, tune, export, certify, time, judge: exports/NAME-DIGEST8/, or rejected/NAME-DIGEST8/."""
     from cli import choices, idle, outputs, texts, verdicts
+    from cli.alone import alone
     from compressor.estimate import estimate_release
     from compressor.pipeline import release
 
@@ -83,6 +84,7 @@ def run(
     screen = Screen(quiet=quiet, time_limit=time_limit)
     task = choices.release_of(context.params)
     outputs.check_folder(task.output)
+    alone(context)
     if dry_run:
         show(texts.estimate_text(estimate_release(checkpoint, task, progress=screen)))
         return 0
