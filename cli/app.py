@@ -31,13 +31,13 @@ from cli.commands import (
     report,
     verify,
 )
+from cli.completion import glue_colons
 from cli.disk import of_the_machine
 from cli.options import option_name, option_names
 from cli.settings import settings_for
 from cli.stopping import AGAIN, ENDINGS, STOPPING, Terminated
 from compressor.errors import CompressorError, OptionError, Rejected, Undecided
 from compressor.launch import num_processes
-from compressor.records import tool_version
 
 FAULT, USAGE, REJECTED, UNDECIDED = 1, 2, 3, 4
 ISSUES = "please report it with the command and the traceback that --debug shows"
@@ -105,6 +105,8 @@ def root(
 ) -> None:
     """Prune a trained image classifier, certify its robustness, ship one slim ONNX bundle."""
     if version:
+        from compressor.records import tool_version
+
         sys.stdout.write(f"compress {tool_version()}\n")
         raise typer.Exit(0)
 
@@ -127,6 +129,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def main() -> NoReturn:
     """Entry point of the `compress` program."""
+    glue_colons(os.environ)
     code = run(sys.argv[1:])
     if STOPPING.asked is not None:  # nothing is left to do, and what libraries do when Python ends may take its time
         with contextlib.suppress(OSError, ValueError):

@@ -6,14 +6,28 @@ from typing import Annotated, Any
 import typer
 
 from cli import options
+from cli.completion import among
 from cli.screen import show
 
 EXAMPLE = "Example: compress config release"
 
 
+def _commands() -> tuple[str, ...]:
+    """Return the names of all commands."""
+    from cli.app import COMMANDS
+
+    return tuple(COMMANDS)
+
+
+Command = Annotated[
+    str | None,
+    typer.Argument(metavar="[COMMAND]", help="Only this command's options.", autocompletion=among(_commands)),
+]
+
+
 def run(
     context: typer.Context,
-    command: Annotated[str | None, typer.Argument(metavar="[COMMAND]", help="Only this command's options.")] = None,
+    command: Command = None,
     *,
     config: options.Config = None,
     json: options.Json = False,

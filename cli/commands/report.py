@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cli import options
+from cli.completion import among
 from cli.screen import show
 
 EXAMPLE = "Example: compress report exports/resnet18-1a2b3c4d --format markdown"
@@ -14,7 +15,11 @@ SUFFIXES = (".html", ".md", ".xml", ".json", ".txt")
 Evidence = Annotated[
     list[Path], typer.Argument(metavar="BUNDLE|EVIDENCE...", help="A bundle, or certificate.json and its like.")
 ]
-Format = Annotated[str, typer.Option("--format", help="text, markdown, html, junit or attestation.")]
+FORMS = ("text", "markdown", "html", "junit", "attestation")
+Format = Annotated[
+    str,
+    typer.Option("--format", help="text, markdown, html, junit or attestation.", autocompletion=among(lambda: FORMS)),
+]
 
 
 def run(
