@@ -100,16 +100,25 @@ def recipe_text(recipe: Recipe, data: Data) -> str:
 
 def export_text(shipped: Shipped, path: Path) -> str:
     """Say how the ONNX file compares with the torch model."""
-    parity = shipped.parity
-    return "\n".join(
-        [
-            f"model.onnx      {parity.bytes_model:,} bytes",
-            f"parity          {parity.decision}: same answer on {parity.agreement:.1%} of {parity.num_images} images, "
-            f"largest difference {parity.max_abs:.1e}",
-            f"wrote {path} (not certified)",
-            f"next: compress certify {path} --data DATA --threat linf:2/255",
-        ]
-    )
+    lines = [f"model.onnx      {shipped.parity.bytes_model:,} bytes, {shipped.parity.precision}"]
+    if shipped.ort is not None:
+        lines.append(f"model.ort       {len(shipped.ort):,} bytes")
+    for parity in shipped.parities:
+        lines.append(
+            f"parity          {parity.decision} on {parity.provider}: logits at most {parity.max_rel:.1e} of the largest apart"
+        )
+        lines.append(
+            f"                same answer on {parity.agreement:.1%} of {parity.num_images} images, "
+            f"{parity.agreement_adversarial or 0:.1%} of {parity.num_adversarial} adversarial ones"
+        )
+        if parity.accuracy_torch is not None and parity.accuracy_onnx is not None:
+            lines.append(
+                f"                accuracy {parity.accuracy_torch:.1%} in torch, {parity.accuracy_onnx:.1%} in onnxruntime"
+            )
+    lines.append(f"wrote {path} (not certified)")
+    if shipped.agrees:
+        lines.append(f"next: compress certify {path} --data DATA --threat linf:2/255")
+    return "\n".join(lines)
 
 
 def certificate_text(certificate: Certificate, path: Path) -> str:
