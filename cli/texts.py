@@ -9,6 +9,7 @@ from compressor.certify.certificate import Certificate, ThreatResult
 from compressor.certify.corruption_result import CorruptionResult
 from compressor.data import Data
 from compressor.estimate import Estimate
+from compressor.export.record import Parity
 from compressor.finetune import History, Recipe
 from compressor.prune import Plan, Target
 from compressor.records import to_plain
@@ -104,21 +105,24 @@ def export_text(shipped: Shipped, path: Path) -> str:
     if shipped.ort is not None:
         lines.append(f"model.ort       {len(shipped.ort):,} bytes")
     for parity in shipped.parities:
-        lines.append(
-            f"parity          {parity.decision} on {parity.provider}: logits at most {parity.max_rel:.1e} of the largest apart"
-        )
-        lines.append(
-            f"                same answer on {parity.agreement:.1%} of {parity.num_images} images, "
-            f"{parity.agreement_adversarial or 0:.1%} of {parity.num_adversarial} adversarial ones"
-        )
-        if parity.accuracy_torch is not None and parity.accuracy_onnx is not None:
-            lines.append(
-                f"                accuracy {parity.accuracy_torch:.1%} in torch, {parity.accuracy_onnx:.1%} in onnxruntime"
-            )
+        lines += _parity_lines(parity)
     lines.append(f"wrote {path} (not certified)")
     if shipped.agrees:
         lines.append(f"next: compress certify {path} --data DATA --threat linf:2/255")
     return "\n".join(lines)
+
+
+def _parity_lines(parity: Parity) -> list[str]:
+    apart = f"logits at most {parity.max_rel:.1e} of the largest apart"
+    lines = [
+        f"parity          {parity.decision} on {parity.provider}: {apart}",
+        f"                same answer on {parity.agreement:.1%} of {parity.num_images} images, "
+        f"{parity.agreement_adversarial or 0:.1%} of {parity.num_adversarial} adversarial ones",
+    ]
+    if parity.accuracy_torch is not None and parity.accuracy_onnx is not None:
+        both = f"{parity.accuracy_torch:.1%} in torch, {parity.accuracy_onnx:.1%} in onnxruntime"
+        lines.append(f"                accuracy {both}")
+    return lines
 
 
 def certificate_text(certificate: Certificate, path: Path) -> str:
