@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks import page_battery
+from benchmarks import page_battery, page_latency
 from benchmarks.battery_row import Row, read_rows
 from benchmarks.markdown import origin, table
 from benchmarks.rows import RESULTS, ROOT
@@ -23,18 +23,12 @@ Written by `make bench` from `benchmarks/results/`; nothing here is edited by ha
 every row holds host, versions, settings and seed. Targets stand beside what was found, reached or not. Coverage
 of architectures has [a page of its own](coverage.md).
 """
-LATENCY = """\
-## Latency in ONNX Runtime, slim against dense
-
-`python -m benchmarks.latency --provider cpu --output benchmarks/results`; with a GPU `benchmarks/gpu_queue.sh OUT`
-"""
 THROUGHPUT = """\
 ## Throughput of fine-tuning and of attacks
 
 `python -m benchmarks.throughput --device cpu --output benchmarks/results`; with a GPU `benchmarks/gpu_queue.sh OUT`
 """
 NONE = "No rows yet.\n"
-NO_GPU = "No rows from a GPU yet.\n"
 
 
 def main() -> None:
@@ -54,29 +48,12 @@ def page(rows: Sequence[Row]) -> str:
         page_battery.resnets(rows),
         page_battery.speed(rows),
         page_battery.choice(rows),
-        latency(_records("latency")),
-        throughput(_records("throughput")),
+        page_latency.against_peer(_records("latency-peer/*.json")),
+        page_latency.slim_and_dense(_records("latency-*.json")),
+        page_latency.torch_rows(_records("torch-latency-*.json")),
+        throughput(_records("throughput-*.json")),
     )
     return "\n".join([HEAD, *sections])
-
-
-def latency(records: Sequence[dict[str, Any]]) -> str:
-    """Return the medians of slim and dense models, and their ratio with its interval."""
-    cells = [
-        [
-            row["model"],
-            each["provider"],
-            str(row["batch"]),
-            f"{row['dense'][0]['p50_ms']:.2f}",
-            f"{row['slim'][0]['p50_ms']:.2f}",
-            f"{row['ratio_p50']:.3f} ({row['ratio_interval'][0]:.3f} to {row['ratio_interval'][1]:.3f})",
-        ]
-        for record in records
-        for row in record["rows"]
-        for each in row["slim"][:1]
-    ]
-    head = ("network", "provider", "batch", "dense p50 (ms)", "slim p50 (ms)", "ratio")
-    return _section(LATENCY, records, table(head, cells, num_left=2))
 
 
 def throughput(records: Sequence[dict[str, Any]]) -> str:
@@ -93,13 +70,13 @@ def _section(words: str, records: Sequence[dict[str, Any]], made: str) -> str:
     if not records:
         return "\n".join([words, NONE])
     created, hosts, versions = ([record[name] for record in records] for name in ("created", "host", "versions"))
-    rest = [] if any(host["gpu"] for host in hosts) else [NO_GPU]
+    rest = [] if any(host["gpu"] for host in hosts) else [page_latency.NO_GPU]
     return "\n".join([words, made + "\n", *rest, origin(created, hosts, versions) + "\n"])
 
 
-def _records(kind: str) -> list[dict[str, Any]]:
+def _records(pattern: str) -> list[dict[str, Any]]:
     """Read what `rows.write_rows` wrote."""
-    return [json.loads(path.read_bytes()) for path in sorted(RESULTS.glob(f"{kind}-*.json"))]
+    return [json.loads(path.read_bytes()) for path in sorted(RESULTS.glob(pattern))]
 
 
 if __name__ == "__main__":

@@ -111,7 +111,12 @@ GlobalScope = Annotated[bool, _option("--global", "Rank filters across all layer
 IsomorphicScope = Annotated[bool, _option("--isomorphic", "Rank filters across layers of the same structure.", PRUNE)]
 RoundTo = Annotated[
     int | None,
-    _option("--round-to", "Keep widths a multiple of this; by default 16, or 8, 4, 2 in narrow layers.", PRUNE, min=1),
+    _option(
+        "--round-to",
+        "Keep widths a multiple of this (16 suits CPUs); by default 16, or 8, 4, 2 in narrow layers.",
+        PRUNE,
+        min=1,
+    ),
 ]
 Keep = Annotated[list[str] | None, _option("--keep", "Modules that stay whole (glob, repeatable).", PRUNE)]
 RatioFor = Annotated[

@@ -11,8 +11,9 @@ from benchmarks.battery_claims import REFERENCES, SECONDS, claims
 from benchmarks.battery_parts import KINDS, current_code, parts
 from benchmarks.battery_row import SCHEMA, Answer, Row, packed, read_rows
 from benchmarks.battery_runs import digest_of
-from benchmarks.page import PAGE, latency, page
+from benchmarks.page import PAGE, page
 from benchmarks.page_battery import oracles, resnets, speed
+from benchmarks.page_latency import against_peer, slim_and_dense, torch_rows
 from compressor.attacks.threat import parse_threat
 from compressor.certify.certificate import AttackResult
 from compressor.records import dump
@@ -154,6 +155,6 @@ def test_a_target_that_is_missed_is_said() -> None:
 
 def test_sections_without_rows_say_so() -> None:
     """A benchmark that nobody ran yet leaves no gap."""
-    for text in (oracles([]), resnets([]), speed([]), latency([])):
+    for text in (oracles([]), resnets([]), speed([]), against_peer([]), slim_and_dense([]), torch_rows([])):
         assert "No rows yet." in text
         assert "python -m benchmarks." in text
