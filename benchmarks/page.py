@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks import page_battery, page_latency
+from benchmarks import page_battery, page_latency, page_precision
 from benchmarks.battery_row import Row, read_rows
 from benchmarks.markdown import origin, table
 from benchmarks.rows import RESULTS, ROOT
@@ -51,6 +51,7 @@ def page(rows: Sequence[Row]) -> str:
         page_latency.against_peer(_records("latency-peer/*.json")),
         page_latency.slim_and_dense(_records("latency-*.json")),
         page_latency.torch_rows(_records("torch-latency-*.json")),
+        page_precision.precisions(_records("precision/*.json")),
         throughput(_records("throughput-*.json")),
     )
     return "\n".join([HEAD, *sections])
