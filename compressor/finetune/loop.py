@@ -4,6 +4,7 @@ import time
 
 from compressor.data.images import ImageSet
 from compressor.errors import CertifyError, FinetuneError
+from compressor.finetune.collapse import collapse
 from compressor.finetune.judge import judge
 from compressor.finetune.state import Keeper
 from compressor.finetune.training import Training
@@ -40,6 +41,9 @@ def train_to_the_end(training: Training, select: ImageSet, *, keeper: Keeper | N
                 _stop(training, progress)
                 return
             training.close_epoch(score)
+            collapsed = collapse(training.rows)
+            if collapsed is not None and collapse(training.rows[:-1]) is None:
+                progress.say(collapsed)
             if keeper is not None:
                 keeper.save(training.content())
             row = training.rows[-1]

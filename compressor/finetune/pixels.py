@@ -6,11 +6,10 @@ Legend: N images in the set, n in a batch, C channels, H x W pixels.
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from compressor.data.images import MEMORY_LIMIT_BYTES, READ_AT_ONCE, ImageSet
-from compressor.finetune.randomness import Draws
+from compressor.finetune.augmentation import Augmentation, as_floats
 from compressor.progress import Progress
 
 
@@ -41,46 +40,19 @@ class Pixels:
                 step.advance(len(indices))
         self.stored = stored.to(device)
 
-    def batch(self, indices: Tensor, draws: Draws | None) -> Tensor:
+    def batch(self, indices: Tensor, augmentation: Augmentation | None) -> Tensor:
         """Return images in [0, 1]: (n, C, H, W) float32, channels last in memory.
 
         Args:
             indices: (n,) int64 on the CPU.
-            draws: how each image of the set is augmented; None: not at all.
+            augmentation: of this epoch; None: the images as they are.
         """
         if self.stored is not None:
             raw = self.stored[indices.to(self.device)]
         else:
             listed: Sequence[int] = indices.tolist()
             raw = self.images.read_uint8(listed).to(self.device)
-        if draws is not None:
-            down, right, mirrored = (
-                part[indices].to(self.device) for part in (draws.down, draws.right, draws.mirrored)
-            )
-            raw = shift_and_mirror(raw, down=down, right=right, mirrored=mirrored, padding=draws.padding)
-        return raw.to(torch.float32, memory_format=torch.channels_last).div_(255.0)
-
-
-def shift_and_mirror(images: Tensor, *, down: Tensor, right: Tensor, mirrored: Tensor, padding: int) -> Tensor:
-    """Crop each image at its own place of its black-padded self, mirrored or not, in one gather.
-
-    Args:
-        images: (n, C, H, W), any dtype.
-        down: (n,) int64 in [0, 2 * padding], the first row.
-        right: (n,) int64 in [0, 2 * padding], the first column.
-        mirrored: (n,) bool, left and right swapped after cropping.
-        padding: pixels.
-
-    Returns:
-        (n, C, H, W), the same dtype, channels last in memory.
-    """
-    num, _, height, width = images.shape
-    padded = F.pad(images, (padding, padding, padding, padding)).permute(0, 2, 3, 1)
-    ascending = torch.arange(width, device=images.device)
-    columns = torch.where(mirrored[:, None], width - 1 - ascending, ascending) + right[:, None]
-    rows = torch.arange(height, device=images.device) + down[:, None]
-    which = torch.arange(num, device=images.device)
-    return padded[which[:, None, None], rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+        return as_floats(raw) if augmentation is None else augmentation(raw, indices)
 
 
 def split_evenly(indices: Tensor, size: int) -> tuple[Tensor, ...]:

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from compressor.attacks.threat import parse_threat
-from compressor.finetune.adversarial import perturb
+from compressor.finetune.augmentation import Augmentation
 from compressor.finetune.history import Epoch
 from compressor.finetune.judge import Score
-from compressor.finetune.objective import Trust, build_optimizer, loss_of
+from compressor.finetune.lesson import Lesson
+from compressor.finetune.objective import Trust, build_optimizer
 from compressor.finetune.pixels import Pixels, split_evenly
-from compressor.finetune.randomness import Draws, draw_augmentation, generator, order, padding_of
+from compressor.finetune.precision import gradient_scaler
+from compressor.finetune.randomness import generator, order
 from compressor.finetune.recipe import Recipe, learning_rate
 from compressor.records import to_plain
 
@@ -76,7 +76,9 @@ class Training:
         self.recipe = recipe
         self.device = pixels.device
         self.start = start
-        self.threat = None if recipe.adversarial is None else parse_threat(recipe.adversarial)
+        example = pixels.batch(torch.arange(2), None)
+        self.lesson = Lesson(classifier, teacher=teacher, recipe=recipe, example=example)
+        self.scaler = gradient_scaler(recipe.precision, self.device)
         self.optimizer = build_optimizer(classifier, recipe)
         self.average: AveragedModel | None = None
         if recipe.ema_decay is not None:
@@ -114,18 +116,12 @@ class Training:
 
     def steps(self) -> Iterator[None]:
         """Take the steps of this epoch that are still to do, and yield after each."""
-        _, height, width = self.pixels.images.shape
-        draws = draw_augmentation(
-            self.num_images,
-            padding=padding_of(height, width),
-            augment=self.recipe.augment,
-            seed=self.recipe.seed,
-            epoch=self.epoch,
-        )
+        shape = self.pixels.images.shape
+        augmentation = Augmentation(self.recipe, num_images=self.num_images, shape=shape, epoch=self.epoch)
         shuffled = order(self.num_images, seed=self.recipe.seed, epoch=self.epoch)
         for batch in split_evenly(shuffled, self.recipe.batch_size)[self.step :]:
             began = time.perf_counter()
-            self._take_step(batch, draws)
+            self._take_step(batch, augmentation)
             self.tally.seconds += time.perf_counter() - began
             yield
 
@@ -174,6 +170,7 @@ class Training:
             "start": to_plain(self.start),
             "classifier": self.classifier.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
             "average": None if self.average is None else self.average.state_dict(),
             "epoch": self.epoch,
             "step": self.step,
@@ -189,6 +186,7 @@ class Training:
         """Go on exactly where `content` was taken."""
         self.classifier.load_state_dict(content["classifier"])
         self.optimizer.load_state_dict(content["optimizer"])
+        self.scaler.load_state_dict(content["scaler"])
         if self.average is not None:
             self.average.load_state_dict(content["average"])
         self.epoch, self.step = content["epoch"], content["step"]
@@ -204,31 +202,11 @@ class Training:
         loss, heeded = torch.zeros((2,), dtype=torch.float64, device=self.device)
         return Tally(loss=loss, right=torch.zeros((), dtype=torch.int64, device=self.device), heeded=heeded)
 
-    def _take_step(self, batch: Tensor, draws: Draws | None) -> None:
-        """Move the weights once by the gradient over `batch` (n,) int64, summed micro-batch by micro-batch."""
-        recipe = self.recipe
-        self.classifier.train()
-        self.optimizer.zero_grad(set_to_none=True)
-        losses = torch.zeros(2, device=self.device)
-        for number, indices in enumerate(split_evenly(batch, recipe.micro_batch)):
-            share = len(indices) / len(batch)
-            images, labels = self.pixels.batch(indices, draws), self.pixels.labels[indices.to(self.device)]
-            logits = self.classifier(self._harden(images, labels, number))
-            taught = None
-            if self.teacher is not None:
-                with torch.no_grad():
-                    taught = self.teacher(images)
-                    pair = F.cross_entropy(taught, labels), F.cross_entropy(logits, labels)
-                losses += share * torch.stack(pair)
-            loss = loss_of(logits, labels, taught, recipe, heed=self.trust.heed)
-            (loss * share).backward()  # type: ignore[no-untyped-call]
-            self.tally.loss += loss.detach().double() * len(indices)
-            self.tally.right += (logits.detach().argmax(dim=1) == labels).sum()
-        if recipe.clip_norm is not None:
-            nn.utils.clip_grad_norm_(self.classifier.parameters(), recipe.clip_norm)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.rate
-        self.optimizer.step()
+    def _take_step(self, batch: Tensor, augmentation: Augmentation) -> None:
+        """Move the weights by the gradient over `batch` (n,) int64: once, or once for each replay of free training."""
+        self.lesson.begin_step()
+        for replay in range(self.lesson.num_replays):
+            losses = self._move_weights(batch, augmentation, is_last=replay == self.lesson.num_replays - 1)
         if self.average is not None:
             self.average.update_parameters(self.classifier)
         if self.teacher is not None:
@@ -237,18 +215,35 @@ class Training:
         self.step += 1
         self.tally.seen += len(batch)
 
-    def _harden(self, images: Tensor, labels: Tensor, micro_batch: int) -> Tensor:
-        """Return what the model is trained on: the images, or all but the natural share perturbed."""
-        if self.threat is None:
-            return images
-        natural = round(self.recipe.natural_share * len(images))
-        source = generator("perturb", self.recipe.seed, self.epoch, self.step, micro_batch, device=self.device)
-        perturbed = perturb(
-            self.classifier,
-            images[natural:],
-            labels[natural:],
-            threat=self.threat,
-            num_steps=self.recipe.adversarial_steps,
-            source=source,
-        )
-        return torch.cat([images[:natural], perturbed])
+    def _move_weights(self, batch: Tensor, augmentation: Augmentation, *, is_last: bool) -> Tensor:
+        """Take one step by the gradient summed micro-batch by micro-batch; return the pair of mean losses (2,)."""
+        recipe = self.recipe
+        self.classifier.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        losses = torch.zeros(2, device=self.device)
+        for number, indices in enumerate(split_evenly(batch, recipe.micro_batch)):
+            share = len(indices) / len(batch)
+            learnt = self.lesson.learn(
+                self.pixels.batch(indices, augmentation),
+                self.pixels.labels[indices.to(self.device)],
+                indices=indices,
+                epoch=self.epoch,
+                number=number,
+                source=generator("perturb", recipe.seed, self.epoch, self.step, number, device=self.device),
+                heed=self.trust.heed,
+            )
+            self.scaler.scale(learnt.loss * share).backward()  # type: ignore[no-untyped-call]
+            self.lesson.carry()
+            if learnt.pair is not None:
+                losses += share * learnt.pair
+            if is_last:
+                self.tally.loss += learnt.loss.detach().double() * len(indices)
+                self.tally.right += learnt.right
+        if recipe.clip_norm is not None:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.classifier.parameters(), recipe.clip_norm)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        return losses

@@ -12,9 +12,11 @@ from torch import Tensor
 from compressor.data.images import Data, ImageSet
 from compressor.errors import FinetuneError, MachineError
 from compressor.finetune.begin import begin
+from compressor.finetune.collapse import collapse
 from compressor.finetune.history import SCHEMA, History
 from compressor.finetune.loop import train_to_the_end
 from compressor.finetune.pixels import Pixels
+from compressor.finetune.precision import best_precision
 from compressor.finetune.recipe import Recipe, resolve
 from compressor.finetune.state import Keeper, key_of
 from compressor.finetune.training import Training
@@ -57,7 +59,14 @@ def finetune(
     """
     train, select = _images_for(checkpoint, data)
     _check_teacher(checkpoint, teacher)
-    recipe = resolve(recipe, channels=train.shape[0], class_names=train.class_names, teacher=teacher is not None)
+    place = torch.device(device)
+    recipe = resolve(
+        recipe,
+        channels=train.shape[0],
+        class_names=train.class_names,
+        teacher=teacher is not None,
+        precision=best_precision(place),
+    )
     teacher = teacher if recipe.distill else None
     keeper = None
     if state is not None:
@@ -65,7 +74,6 @@ def finetune(
         key = key_of(checkpoint.model, train=train, select=select, recipe=recipe, teacher=taught_by)
         keeper = Keeper(path=state, key=key)
     try:
-        place = torch.device(device)
         select = select.in_memory(progress=progress)
         pixels = Pixels(train, device=place, progress=progress)
         saved = None if keeper is None else keeper.load(device=place, progress=progress)
@@ -159,6 +167,9 @@ def _notes(training: Training) -> tuple[str, ...]:
         found.append("re-estimated BatchNorm statistics were worse; the given ones were kept")
     if training.stopped:
         found.append(training.stopped)
+    collapsed = collapse(training.rows)
+    if collapsed is not None:
+        found.append(f"{collapsed}; epoch {training.best_epoch} was kept")
     if training.rows and training.best_epoch == 0:
         found.append("training did not help: the weights from before the first epoch were kept")
     return tuple(found)
@@ -173,7 +184,7 @@ def _tuned(checkpoint: Checkpoint, best: dict[str, Tensor], history: History) ->
     if history.teacher_sha256 is not None:
         how.append(f"distilled from {history.teacher_sha256[:8]}")
     if recipe.adversarial is not None:
-        how.append(f"adversarial {recipe.adversarial}")
+        how.append(f"adversarial {recipe.adversarial} by {recipe.adversarial_method}")
     what = (
         f"fine-tuned {len(history.epochs)} epochs on {history.num_train} images ({', '.join(how)}); epoch "
         f"{history.best_epoch} kept: {history.select_accuracy:.4f} of {history.num_select} select images right"
