@@ -6,6 +6,7 @@ import typer
 
 from cli.options import option_name
 from compressor.errors import OptionError
+from compressor.finetune.recipe import Recipe
 from compressor.types import Structure
 
 OF_FILTERS = ("criterion", "ratio_for", "round_to", "global_", "isomorphic")
@@ -14,7 +15,10 @@ OF_BLOCKS = ("block_criterion",)
 """Options that say which blocks leave."""
 OF_CHOOSING = ("structure", "keep", *OF_FILTERS, *OF_BLOCKS)
 """What a ready plan has already decided."""
-OF_TUNING = ("epochs", "lr", "distill", "adversarial", "augment")
+OF_TUNING = (
+    *("recipe_", "set_", "epochs", "lr", "batch_size", "distill"),
+    *("adversarial", "adversarial_method", "augment", "compile_"),
+)
 """Options that say how what is left is tuned."""
 
 
@@ -68,6 +72,16 @@ def refuse_idle_tuning(context: typer.Context) -> None:
         _refuse(option, "--plan-only stops before fine-tuning", "leave one of the two out")
     if context.params["data"] is None:
         _refuse(option, "nothing is fine-tuned without images", "add --data with training images, or leave it out")
+
+
+def refuse_idle_method(context: typer.Context, recipe: Recipe) -> None:
+    """Refuse to say how adversarial examples are made where none are.
+
+    Raises:
+        OptionError: --adversarial-method was typed, and the recipe is natural.
+    """
+    if recipe.adversarial is None:
+        _refuse(typed(context, ("adversarial_method",)), "training is natural", "add --adversarial linf:8/255")
 
 
 def _refuse(option: str | None, reason: str, advice: str) -> None:

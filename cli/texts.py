@@ -1,5 +1,6 @@
 """What a person reads when a command is done, and the next command."""
 
+import statistics
 import textwrap
 from pathlib import Path
 
@@ -76,18 +77,25 @@ def shrunk_text(shrunk: Shrunk, path: Path) -> str:
             f"next: compress finetune {path} --data DATA",
         ]
     else:
-        lines += [_accuracy_line(shrunk.history), f"next: compress export {path}"]
+        lines += [*_tuned_lines(shrunk.history), f"next: compress export {path}"]
     return "\n".join(lines)
 
 
 def history_text(history: History, path: Path) -> str:
     """Say what fine-tuning brought."""
-    return "\n".join([_accuracy_line(history), f"wrote {path}", f"next: compress export {path}"])
+    return "\n".join([*_tuned_lines(history), f"wrote {path}", f"next: compress export {path}"])
 
 
-def _accuracy_line(history: History) -> str:
+def _tuned_lines(history: History) -> list[str]:
+    """Say what came back, how fast, and what a reader should know."""
     best = history.select_accuracy
-    return f"select accuracy {history.select_accuracy_before:.1%} -> {best:.1%} (epoch {history.best_epoch} kept)"
+    lines = [f"select accuracy {history.select_accuracy_before:.1%} -> {best:.1%} (epoch {history.best_epoch} kept)"]
+    if history.select_robust_accuracy is not None:
+        lines.append(f"of a sample, {history.select_robust_accuracy:.1%} under the attack of training")
+    if history.epochs:
+        rate = statistics.median(epoch.images_per_second for epoch in history.epochs)
+        lines.append(f"trained on {rate:,.0f} images/s (median epoch)")
+    return lines + [f"note: {note}" for note in history.notes]
 
 
 def recipe_text(recipe: Recipe, data: Data) -> str:

@@ -61,6 +61,7 @@ def release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT
         expect_accuracy=task.expect_accuracy,
         seed=seed,
         device=place.device,
+        cache=place.cache_dir,
         progress=progress,
     )
     if data.test is None:

@@ -61,6 +61,7 @@ def fit(
     expect_accuracy: float | None = None,
     seed: int = 0,
     device: str = "cpu",
+    cache: Path | None = None,
     progress: Progress = SILENT,
 ) -> tuple[Checkpoint, Data]:
     """Open the data of a loaded checkpoint, and take from it what the file does not say.
@@ -78,6 +79,7 @@ def fit(
         input_size=checkpoint.input_shape[1:] if checkpoint.input_known else None,
         channels=checkpoint.input_shape[0],
         seed=seed,
+        cache=cache,
         progress=progress,
     )
     for note in images.notes:

@@ -15,11 +15,16 @@ def run(
     data: options.RequiredData,
     distill_from: options.DistillFrom = None,
     expect_accuracy: options.ExpectAccuracy = None,
+    recipe_: options.TuningRecipe = None,
+    set_: options.SetValues = None,
     epochs: options.Epochs = None,
     lr: options.LearningRate = None,
+    batch_size: options.TrainingBatch = None,
     distill: options.Distill = None,
     adversarial: options.Adversarial = None,
+    adversarial_method: options.AdversarialMethod = None,
     augment: options.Augment = None,
+    compile_: options.Compile = None,
     arch: options.Arch = None,
     preprocess: options.Preprocess = None,
     input_size: options.InputSize = None,
@@ -30,6 +35,7 @@ def run(
     seed: options.Seed = 0,
     resume: options.Resume = True,
     work_dir: options.WorkDir = options.WORK_DIR,
+    cache_dir: options.CacheDir = None,
     output: options.Output = None,
     force: options.Force = False,
     json: options.Json = False,
@@ -40,13 +46,14 @@ def run(
     debug: options.Debug = False,
 ) -> int:
     """Fine-tune a checkpoint: NAME-tuned.safetensors, the best epoch by the select images."""
-    from cli import choices, idle, outputs, texts
+    from cli import choices, idle, outputs, texts, tuning
     from compressor import steps
     from compressor.load import file_bytes, load
 
     idle.refuse_idle_teacher(context)
     screen = Screen(quiet=quiet, time_limit=time_limit)
-    recipe, place = choices.recipe_of(context.params), choices.place_of(context.params)
+    recipe, place = tuning.recipe_of(context.params, batch_size=batch_size), choices.place_of(context.params)
+    idle.refuse_idle_method(context, recipe)
     path = outputs.destination(output, f"{checkpoint.stem}-tuned.safetensors", (".safetensors", ".pt"))
     how = choices.source_of(context.params)
     model, images = steps.fit(
@@ -55,6 +62,7 @@ def run(
         expect_accuracy=expect_accuracy,
         seed=seed,
         device=place.device,
+        cache=place.cache_dir,
         progress=screen,
     )
     # A checkpoint of another form may be named by --arch: the teacher is recognised, the rest is true of both.

@@ -34,11 +34,16 @@ def run(
     threads: options.Threads = None,
     data: options.Data = None,
     expect_accuracy: options.ExpectAccuracy = None,
+    recipe_: options.TuningRecipe = None,
+    set_: options.SetValues = None,
     epochs: options.Epochs = None,
     lr: options.LearningRate = None,
+    batch_size: options.TrainingBatch = None,
     distill: options.Distill = None,
     adversarial: options.Adversarial = None,
+    adversarial_method: options.AdversarialMethod = None,
     augment: options.Augment = None,
+    compile_: options.Compile = None,
     arch: options.Arch = None,
     preprocess: options.Preprocess = None,
     input_size: options.InputSize = None,
@@ -49,6 +54,7 @@ def run(
     seed: options.Seed = 0,
     resume: options.Resume = True,
     work_dir: options.WorkDir = options.WORK_DIR,
+    cache_dir: options.CacheDir = None,
     output: options.Output = None,
     force: options.Force = False,
     json: options.Json = False,
@@ -59,7 +65,7 @@ def run(
     debug: options.Debug = False,
 ) -> int:
     """Make a slim checkpoint, NAME-slim.safetensors; fine-tuned when --data has training images."""
-    from cli import choices, idle, outputs, texts
+    from cli import choices, idle, outputs, texts, tuning
     from compressor import shrink
     from compressor.load import file_bytes
     from compressor.records import dump
@@ -70,15 +76,22 @@ def run(
     screen = Screen(quiet=quiet, time_limit=time_limit)
     cut, recipe, place, timing = (
         choices.cut_of(context.params),
-        choices.recipe_of(context.params),
+        tuning.recipe_of(context.params, batch_size=batch_size),
         choices.place_of(context.params),
         choices.timing_of(context.params),
     )
+    idle.refuse_idle_method(context, recipe)
     path = choices.pruned_file(context.params)
     dense, images = open_model(checkpoint, progress=screen, **choices.source_of(context.params)), None
     if data is not None:
         dense, images = fit(
-            dense, data, expect_accuracy=expect_accuracy, seed=seed, device=place.device, progress=screen
+            dense,
+            data,
+            expect_accuracy=expect_accuracy,
+            seed=seed,
+            device=place.device,
+            cache=place.cache_dir,
+            progress=screen,
         )
     if plan_only or dry_run:
         chosen = shrink.choose(dense, cut=cut, data=images, timing=timing, seed=seed, place=place, progress=screen)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
+from compressor.data.cache import ImageCache, cache_for
 from compressor.data.images import ImageSet
 from compressor.data.splits import Wanted
 from compressor.errors import DataError
@@ -121,17 +122,24 @@ def resize_notes(listed: Listed, fit: Fit) -> tuple[str, ...]:
     return (f"images that are not {_sized(fit.size)} are resized ({how}, {fit.interp}) and centre-cropped to it",)
 
 
-def images_of_files(listed: Listed, *, role: Role, class_names: tuple[str, ...], fit: Fit) -> ImageSet:
-    """Return an image set that decodes files when they are asked for."""
+def images_of_files(
+    listed: Listed, *, role: Role, class_names: tuple[str, ...], fit: Fit, cache: Path | None = None
+) -> ImageSet:
+    """Return an image set that decodes files when they are asked for; training images by way of the cache."""
     paths = [os.path.join(listed.root, name) for name in listed.names]  # noqa: PTH118 - Path is slow 60,000 times
+    kept = None
+    if role == "train":
+        how = f"{fit.resize} {fit.interp}"
+        kept = cache_for(cache, num_images=len(paths), shape=(fit.channels, *fit.size), how=how)
     return ImageSet(
         role=role,
         labels=np.array(listed.labels, dtype=np.int64),
         names=listed.names,
         class_names=class_names,
         shape=(fit.channels, *fit.size),
-        reader=lambda indices: _decode_all([paths[index] for index in indices], fit),
+        reader=lambda indices: _decode_all([paths[index] for index in indices], fit, kept),
         hasher=lambda index: sha256_of_bytes(_content(paths[index])),
+        knower=None if kept is None else lambda index: kept.has(paths[index]),
     )
 
 
@@ -179,13 +187,13 @@ def _resized(image: Image.Image, fit: Fit) -> Image.Image:
     return cropped
 
 
-def _decode_all(paths: Sequence[str], fit: Fit) -> Tensor:
+def _decode_all(paths: Sequence[str], fit: Fit, cache: ImageCache | None) -> Tensor:
     pixels = np.empty((len(paths), fit.channels, *fit.size), dtype=np.uint8)
     threads = min(os.cpu_count() or 1, MOST_THREADS, len(paths) // IMAGES_PER_THREAD)
 
     def fill(first: int, step: int) -> None:
         for row in range(first, len(paths), step):
-            pixels[row] = decode(paths[row], fit)
+            pixels[row] = _decode_once(paths[row], fit, cache)
 
     if threads <= 1:
         fill(0, 1)
@@ -193,6 +201,16 @@ def _decode_all(paths: Sequence[str], fit: Fit) -> Tensor:
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(lambda first: fill(first, threads), range(threads)))
     return torch.from_numpy(pixels)
+
+
+def _decode_once(path: str, fit: Fit, cache: ImageCache | None) -> NDArray[np.uint8]:
+    known = None if cache is None else cache.read(path)
+    if known is not None:
+        return known
+    pixels = decode(path, fit)
+    if cache is not None:
+        cache.write(path, pixels)
+    return pixels
 
 
 def _check_sizes(listed: Listed, size: tuple[int, int], first: Path, wanted: Wanted) -> None:

@@ -92,7 +92,8 @@ def open_torchvision(name: str, folder: Path, wanted: Wanted) -> Splits:
     fit = choose_fit(list(listed.values()), wanted)
     names = class_names or tuple(str(label) for label in range(1 + max(max(each.labels) for each in listed.values())))
     sets = {
-        split: images_of_files(each, role=ROLES[split], class_names=names, fit=fit) for split, each in listed.items()
+        split: images_of_files(each, role=ROLES[split], class_names=names, fit=fit, cache=wanted.cache)
+        for split, each in listed.items()
     }
     return Splits(
         class_names=names,

@@ -1,7 +1,7 @@
 """Catastrophic overfitting: training on one-step attacks may suddenly defend against nothing but one-step attacks.
 
-Source: Wong et al., arXiv 2001.03994: within an epoch accuracy under PGD falls to zero while accuracy under the training
-attack rises. So it is watched on the select images, under several steps.
+Source: Wong et al., arXiv 2001.03994: within an epoch accuracy under PGD falls to zero while accuracy under the attack
+of training rises. So it is watched on the select images, under several steps.
 """
 
 from collections.abc import Sequence

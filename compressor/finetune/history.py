@@ -49,6 +49,7 @@ class History:
     """Of the checkpoint it learnt from; None without distillation."""
     device: str
     num_train: int
+    """Images trained on."""
     num_select: int
     select_accuracy_before: float
     """Of the model as given."""
@@ -63,3 +64,5 @@ class History:
     """Likewise; where it is not None the best epoch was chosen by it."""
     notes: tuple[str, ...]
     """What a reader should know: training did not help, diverged, was adversarial."""
+    skipped: tuple[str, ...] = ()
+    """A sentence about each training image that cannot be read and was left out."""

@@ -119,7 +119,9 @@ class Training:
         shape = self.pixels.images.shape
         augmentation = Augmentation(self.recipe, num_images=self.num_images, shape=shape, epoch=self.epoch)
         shuffled = order(self.num_images, seed=self.recipe.seed, epoch=self.epoch)
-        for batch in split_evenly(shuffled, self.recipe.batch_size)[self.step :]:
+        batches = split_evenly(shuffled, self.recipe.batch_size)[self.step :]
+        self.pixels.expect([part for batch in batches for part in split_evenly(batch, self.recipe.micro_batch)])
+        for batch in batches:
             began = time.perf_counter()
             self._take_step(batch, augmentation)
             self.tally.seconds += time.perf_counter() - began

@@ -69,13 +69,14 @@ def finetune(
     )
     teacher = teacher if recipe.distill else None
     keeper = None
-    if state is not None:
-        taught_by = None if teacher is None else teacher.model
-        key = key_of(checkpoint.model, train=train, select=select, recipe=recipe, teacher=taught_by)
-        keeper = Keeper(path=state, key=key)
     try:
-        select = select.in_memory(progress=progress)
         pixels = Pixels(train, device=place, progress=progress)
+        train = pixels.images
+        if state is not None:
+            taught_by = None if teacher is None else teacher.model
+            key = key_of(checkpoint.model, train=train, select=select, recipe=recipe, teacher=taught_by)
+            keeper = Keeper(path=state, key=key)
+        select = select.in_memory(progress=progress)
         saved = None if keeper is None else keeper.load(device=place, progress=progress)
         with _threads_for(train.shape):
             training = begin(
@@ -96,6 +97,7 @@ def finetune(
         teacher_sha256=None if teacher is None else teacher.sha256,
         device=place.type,
         num_train=len(train),
+        skipped=pixels.skipped,
         num_select=len(select),
         select_accuracy_before=training.start.before,
         select_accuracy_batchnorm=training.start.batchnorm,
@@ -103,7 +105,7 @@ def finetune(
         best_epoch=training.best_epoch,
         select_accuracy=training.best_score.accuracy,
         select_robust_accuracy=training.best_score.robust_accuracy,
-        notes=_notes(training),
+        notes=_notes(training, num_skipped=len(pixels.skipped)),
     )
     return _tuned(checkpoint, training.best_weights, history), history
 
@@ -160,9 +162,9 @@ def _check_teacher(checkpoint: Checkpoint, teacher: Checkpoint | None) -> None:
         )
 
 
-def _notes(training: Training) -> tuple[str, ...]:
+def _notes(training: Training, *, num_skipped: int) -> tuple[str, ...]:
     """Return what a reader of the history should know."""
-    found = []
+    found = [f"{num_skipped} training images cannot be read and were left out"] if num_skipped else []
     if training.start.batchnorm is not None and not training.start.refreshed:
         found.append("re-estimated BatchNorm statistics were worse; the given ones were kept")
     if training.stopped:
