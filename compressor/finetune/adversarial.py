@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from compressor.attacks.threat import Threat
+from compressor.finetune.randomness import Noise
 from compressor.types import Norm
 
 REACH = 2.5
@@ -21,7 +22,7 @@ def perturb(
     *,
     threat: Threat,
     num_steps: int,
-    source: torch.Generator,
+    source: Noise,
 ) -> Tensor:
     """Climb the cross-entropy by projected gradient steps from a random start.
 
@@ -34,7 +35,7 @@ def perturb(
         labels: (n,) int64.
         threat: norm and radius.
         num_steps: gradient steps, at least 1.
-        source: of the random start, on the device of `images`.
+        source: of the random start of each image, on the device of `images`.
 
     Returns:
         (n, C, H, W) float32 in [0, 1], within the radius of `images`.
@@ -52,13 +53,12 @@ def perturb(
     return perturbed
 
 
-def _random_start(images: Tensor, threat: Threat, source: torch.Generator) -> Tensor:
+def _random_start(images: Tensor, threat: Threat, source: Noise) -> Tensor:
+    shape = tuple(images.shape[1:])
     if threat.norm is Norm.LINF:
-        uniform = torch.rand(images.shape, generator=source, device=images.device)
-        return (2 * uniform - 1) * threat.radius
-    direction = torch.randn(images.shape, generator=source, device=images.device)
-    share = torch.rand((len(images), 1, 1, 1), generator=source, device=images.device)
-    return direction / _length(direction) * share * threat.radius
+        return (2 * source.uniform(*shape) - 1) * threat.radius
+    direction = source.normal(*shape)
+    return direction / _length(direction) * source.uniform(1, 1, 1, stream=2) * threat.radius
 
 
 def _project(perturbed: Tensor, images: Tensor, threat: Threat) -> Tensor:

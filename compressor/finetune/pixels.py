@@ -81,8 +81,3 @@ def shift_and_mirror(images: Tensor, *, down: Tensor, right: Tensor, mirrored: T
     rows = torch.arange(height, device=images.device) + down[:, None]
     which = torch.arange(num, device=images.device)
     return padded[which[:, None, None], rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
-
-
-def split_evenly(indices: Tensor, size: int) -> tuple[Tensor, ...]:
-    """Split into parts of at least `size` (or one part), whose lengths differ by at most one: none is left over."""
-    return torch.tensor_split(indices, max(1, len(indices) // size))
