@@ -1,5 +1,6 @@
 """The stations of the route one at a time, each with what it needs from its neighbours."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -105,12 +106,31 @@ def tune(
     *,
     teacher: Checkpoint | None = None,
     place: Place = HERE,
+    admit: Callable[[str], None] | None = None,
     progress: Progress = SILENT,
 ) -> tuple[Checkpoint, History]:
-    """Fine-tune on the train role and keep the best epoch by the select role."""
-    folder = place.state("finetune")
-    state = folder / f"{checkpoint.sha256[:16]}.pt" if folder else None
-    return finetune(checkpoint, data, recipe, teacher=teacher, device=place.device, state=state, progress=progress)
+    """Fine-tune on the train role and keep the best epoch by the select role.
+
+    Args:
+        checkpoint: what is tuned.
+        data: with training and select images.
+        recipe: how.
+        teacher: the dense model.
+        place: where state is kept, and the processes that share the work.
+        admit: told the digest of all that decides the outcome before any training; may raise.
+        progress: listener.
+    """
+    return finetune(
+        checkpoint,
+        data,
+        recipe,
+        teacher=teacher,
+        device=place.device,
+        state=place.state("finetune"),
+        crew=place.crew,
+        admit=admit,
+        progress=progress,
+    )
 
 
 def ship(

@@ -8,6 +8,17 @@ went. It can be interrupted anywhere and goes on to the same weights; it never r
 from compressor.finetune.history import Epoch, History
 from compressor.finetune.recipe import RECIPES, Recipe, preset
 from compressor.finetune.recipe_text import read_recipe
-from compressor.finetune.tune import finetune
+from compressor.finetune.tune import Diverged, Prepared, finetune, prepare
 
-__all__ = ["RECIPES", "Epoch", "History", "Recipe", "finetune", "preset", "read_recipe"]
+__all__ = [
+    "RECIPES",
+    "Diverged",
+    "Epoch",
+    "History",
+    "Prepared",
+    "Recipe",
+    "finetune",
+    "prepare",
+    "preset",
+    "read_recipe",
+]

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from compressor.attacks.threat import Threat
+from compressor.finetune.randomness import Noise
 from compressor.types import Norm
 
 REACH = 2.5
@@ -29,7 +30,7 @@ def perturb(
     *,
     threat: Threat,
     num_steps: int,
-    source: torch.Generator,
+    source: Noise,
     reach: float = REACH,
     from_answers: bool = False,
 ) -> Tensor:
@@ -44,7 +45,7 @@ def perturb(
         labels: (n,) int64, or targets (n, K) float32.
         threat: norm and radius.
         num_steps: gradient steps, at least 1.
-        source: of the random start, on the device of `images`.
+        source: of the random start of each image, on the device of `images`.
         reach: radii that all steps together cover.
         from_answers: climb the divergence from the answers to `images`, and start beside them, as TRADES does.
 
@@ -57,7 +58,7 @@ def perturb(
     if from_answers:
         with torch.no_grad():
             answers = classifier(images)
-        start = NEARBY * torch.randn(images.shape, generator=source, device=images.device)
+        start = NEARBY * source.normal(*images.shape[1:])
     perturbed = within(images + start, images, threat)
     for _ in range(num_steps):
         perturbed.requires_grad_()
@@ -79,14 +80,13 @@ def climb(gradient: Tensor, threat: Threat) -> Tensor:
     return gradient.sign() if threat.norm is Norm.LINF else gradient / _length(gradient)
 
 
-def random_start(images: Tensor, threat: Threat, source: torch.Generator) -> Tensor:
+def random_start(images: Tensor, threat: Threat, source: Noise) -> Tensor:
     """Return a random perturbation (n, C, H, W) of each image within the radius."""
+    shape = tuple(images.shape[1:])
     if threat.norm is Norm.LINF:
-        uniform = torch.rand(images.shape, generator=source, device=images.device)
-        return (2 * uniform - 1) * threat.radius
-    direction = torch.randn(images.shape, generator=source, device=images.device)
-    share = torch.rand((len(images), 1, 1, 1), generator=source, device=images.device)
-    return direction / _length(direction) * share * threat.radius
+        return (2 * source.uniform(*shape) - 1) * threat.radius
+    direction = source.normal(*shape)
+    return direction / _length(direction) * source.uniform(1, 1, 1, stream=2) * threat.radius
 
 
 def within(perturbed: Tensor, images: Tensor, threat: Threat) -> Tensor:

@@ -11,9 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from compressor.finetune.counted import keys_of, normals, uniforms
 from compressor.finetune.operations import Operation, augmix, trivial_augment
-from compressor.finetune.randomness import Draws, draw_augmentation, padding_of
+from compressor.finetune.randomness import Draws, Noise, draw_augmentation, padding_of
 from compressor.finetune.recipe import Recipe
 
 WIDTH, DEPTH = 3, 3
@@ -70,28 +69,29 @@ class Augmentation:
                 part[indices].to(device) for part in (self.draws.down, self.draws.right, self.draws.mirrored)
             )
             raw = shift_and_mirror(raw, down=down, right=right, mirrored=mirrored, padding=self.draws.padding)
-        keys = self._keys(indices)
+        noise = Noise.of(self.recipe.augment, self.recipe.seed, self.epoch, indices=indices)
         match self.recipe.augment:
             case "resized-crop":
-                return self._enlarge(raw, keys)
+                return self._enlarge(raw, noise.uniform(5))
             case "trivial-augment":
-                return as_floats(transformed(raw, self._space, uniforms(keys, 3)))
+                return as_floats(transformed(raw, self._space, noise.uniform(3)))
             case "augmix":
-                return self._mix_chains(raw, uniforms(keys, 2 * WIDTH + 1 + 3 * WIDTH * DEPTH))
+                return self._mix_chains(raw, noise.uniform(2 * WIDTH + 1 + 3 * WIDTH * DEPTH))
             case "noise":
                 images = as_floats(raw)
-                sigmas = uniforms(keys, 1).float() * self.recipe.noise_sigma
-                places = self._keys(indices, "places").to(device)
-                noise = normals(places, images[0].numel()).reshape(images.shape)
-                return images.add_(noise * sigmas.to(device)[:, :, None, None]).clamp_(0.0, 1.0)
+                sigmas = _column(noise.uniform() * self.recipe.noise_sigma, raw)
+                grains = Noise(seeds=noise.seeds.to(device)).normal(*images.shape[1:], stream=1)
+                return images.add_(grains * sigmas).clamp_(0.0, 1.0)
         return as_floats(raw)
 
-    def _keys(self, indices: Tensor, *more: str) -> Tensor:
-        return keys_of(indices, self.recipe.augment, *more, self.recipe.seed, self.epoch)
+    def _enlarge(self, raw: Tensor, drawn: Tensor) -> Tensor:
+        """Cut out a random part of each image, mirror it or not, and enlarge it to the whole size.
 
-    def _enlarge(self, raw: Tensor, keys: Tensor) -> Tensor:
-        """Cut out a random part of each image, mirror it or not, and enlarge it to the whole size."""
-        share, bend, across, down, flip = uniforms(keys, 5).to(torch.float32).to(raw.device).unbind(1)
+        Args:
+            raw: (n, C, H, W) uint8.
+            drawn: (n, 5) float32 in [0, 1): area, aspect, place across and down, mirrored.
+        """
+        share, bend, across, down, flip = drawn.to(raw.device).unbind(1)
         area = self.recipe.smallest_crop + share * (1 - self.recipe.smallest_crop)
         aspect = torch.pow(ASPECT, 2 * bend - 1)
         width, height = (area * aspect).sqrt().clamp(max=1), (area / aspect).sqrt().clamp(max=1)
@@ -107,7 +107,7 @@ class Augmentation:
 
         Args:
             raw: (n, C, H, W) uint8.
-            drawn: (n, 7 + 27) float64 in [0, 1): weights, depths, how much, and three for each operation.
+            drawn: (n, 7 + 27) float32 in [0, 1): weights, depths, how much, and three for each operation.
         """
         weights = -torch.log1p(-drawn[:, :WIDTH])  # exponential: normalised, they are uniform on the simplex
         weights = weights / weights.sum(dim=1, keepdim=True).clamp_min(1e-12)
@@ -137,7 +137,7 @@ def transformed(raw: Tensor, space: Mapping[str, Operation], drawn: Tensor) -> T
     Args:
         raw: (n, C, H, W) uint8, on any device.
         space: what may be done.
-        drawn: (n, 3) float64 in [0, 1) on the CPU: which operation, how strong, which sign.
+        drawn: (n, 3) float32 in [0, 1) on the CPU: which operation, how strong, which sign.
     """
     operations: Sequence[Operation] = list(space.values())
     which = (drawn[:, 0] * len(operations)).long()

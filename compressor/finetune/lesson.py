@@ -19,6 +19,7 @@ from compressor.finetune.features import FeaturePairs
 from compressor.finetune.mixing import mixed
 from compressor.finetune.objective import loss_of
 from compressor.finetune.precision import autocast, compiled
+from compressor.finetune.randomness import Noise
 from compressor.finetune.recipe import Recipe
 
 
@@ -77,7 +78,6 @@ class Lesson:
         indices: Tensor,
         epoch: int,
         number: int,
-        source: torch.Generator,
         heed: Tensor | float,
     ) -> Learnt:
         """Return the loss of one micro-batch. Call `carry` after its backward pass.
@@ -88,7 +88,6 @@ class Lesson:
             indices: (n,) int64 on the CPU, places in the set.
             epoch: from 0.
             number: of the micro-batch within its step.
-            source: of the inner attack's random start.
             heed: 1 to listen to the teacher, 0 not to.
         """
         recipe = self.recipe
@@ -96,6 +95,7 @@ class Lesson:
             images, labels, indices=indices, recipe=recipe, epoch=epoch, num_classes=self.num_classes
         )
         natural = round(recipe.natural_share * len(images))
+        source = Noise.of("perturb", recipe.seed, epoch, indices=indices.to(self.device))
         inputs = self._hardened(images, targets, natural, number, source)
         with autocast(recipe.precision, self.device):
             logits = self.classifier(inputs)
@@ -132,7 +132,7 @@ class Lesson:
         self._deltas[number] = delta
         self._carried = None
 
-    def _hardened(self, images: Tensor, targets: Tensor, natural: int, number: int, source: torch.Generator) -> Tensor:
+    def _hardened(self, images: Tensor, targets: Tensor, natural: int, number: int, source: Noise) -> Tensor:
         """Return what the model is trained on: the images, all but the natural share perturbed, or both (TRADES)."""
         if self.threat is None:
             return images
@@ -153,7 +153,7 @@ class Lesson:
                 targets[natural:],
                 threat=threat,
                 num_steps=1 if method == "fast" else self.recipe.adversarial_steps,
-                source=source,
+                source=source[natural:],
                 reach=FAST_REACH if method == "fast" else REACH,
                 from_answers=is_trades,
             )

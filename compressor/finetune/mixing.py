@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from scipy.special import betaincinv
 from torch import Tensor
 
-from compressor.finetune.counted import keys_of, uniforms
+from compressor.finetune.randomness import Noise
 from compressor.finetune.recipe import Recipe
 
 
@@ -37,7 +37,7 @@ def mixed(
     """
     if recipe.mixup == 0 and recipe.cutmix == 0:
         return images, labels
-    drawn = uniforms(keys_of(indices, "mix", recipe.seed, epoch), 4)
+    drawn = Noise.of("mix", recipe.seed, epoch, indices=indices).uniform(4).double()
     share, across, down, which = drawn.unbind(1)
     blends = torch.full_like(which, bool(recipe.mixup), dtype=torch.bool)
     if recipe.mixup and recipe.cutmix:

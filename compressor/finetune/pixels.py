@@ -81,11 +81,6 @@ class Pixels:
         return as_floats(raw) if augmentation is None else augmentation(raw, indices)
 
 
-def split_evenly(indices: Tensor, size: int) -> tuple[Tensor, ...]:
-    """Split into parts of at least `size` (or one part), whose lengths differ by at most one: none is left over."""
-    return torch.tensor_split(indices, max(1, len(indices) // size))
-
-
 def _unknown(images: ImageSet, wanted: Sequence[int]) -> Sequence[int]:
     """Return those of the images that were not decoded before and kept."""
     knower = images.knower

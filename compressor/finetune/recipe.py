@@ -42,9 +42,9 @@ class Recipe:
     """On matrices and filters only, never on norms and biases."""
     batch_size: int = 128
     """Images per optimizer step."""
-    micro_batch: int = 128
-    """Images per forward pass, the unit of BatchNorm statistics and what several processes share out; more than the
-    batch means the whole batch."""
+    micro_batch: int = 64
+    """Images per forward pass, the unit of BatchNorm statistics and what several processes share out: the same for any
+    number of processes; more than the batch means the whole batch."""
     warmup: float = 0.05
     """Share of all steps in which the learning rate rises linearly, in [0, 1)."""
     final_lr: float = 0.0

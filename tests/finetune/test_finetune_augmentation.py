@@ -73,7 +73,7 @@ def test_a_random_part_is_enlarged():
 def test_every_operation_is_taken_about_equally_often():
     """The choice of each image is the first of its numbers; the other two say how strong and which way."""
     space = trivial_augment()
-    drawn = torch.rand(40, 3, dtype=torch.float64)
+    drawn = torch.rand(40, 3, dtype=torch.float32)
     drawn[:, 0] = (torch.arange(40) % len(space) + 0.5) / len(space)
     raw = pictures()
     found = transformed(raw, space, drawn)

@@ -15,16 +15,13 @@ from compressor.finetune.features import FeaturePairs, likeness, stage_ends
 from compressor.finetune.history import Epoch
 from compressor.finetune.judge import Score
 from compressor.finetune.lesson import Lesson
-from compressor.finetune.randomness import generator
 
 QUICK = Recipe(epochs=2, lr=0.1, batch_size=50)
 
 
 def learn(model, recipe, images, labels, *, teacher=None, lesson=None):
     lesson = lesson or Lesson(model, teacher=teacher, recipe=recipe, example=images)
-    return lesson.learn(
-        images, labels, indices=torch.arange(len(images)), epoch=0, number=0, source=generator(1), heed=1.0
-    )
+    return lesson.learn(images, labels, indices=torch.arange(len(images)), epoch=0, number=0, heed=1.0)
 
 
 @pytest.fixture
