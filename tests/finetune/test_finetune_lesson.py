@@ -207,3 +207,15 @@ def test_compiling_needs_a_compiler(monkeypatch):
     with pytest.raises(MachineError, match="C\\+\\+ compiler") as caught:
         precision.compiled(TinyNet(), torch.device("cpu"))
     assert "--no-compile" in caught.value.advice
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("adversarial", [None, "linf:1/10"])
+def test_compiled_training_learns_too(adversarial, data, fresh):
+    """The same recipe compiled ends near the plain one, and says that it was compiled."""
+    recipe = replace(QUICK, epochs=1, adversarial=adversarial, adversarial_steps=1, batchnorm_batches=0)
+    plain, _ = finetune(fresh, data, recipe)
+    built, history = finetune(fresh, data, replace(recipe, compile=True))
+    assert history.recipe.compile
+    for name, tensor in plain.model.state_dict().items():
+        assert torch.allclose(tensor.float(), built.model.state_dict()[name].float(), atol=0.05), name
