@@ -79,9 +79,9 @@ def release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT
         place=place,
         progress=progress,
     )
-    control = None
+    control = control_history = None
     if task.control and shrunk.history is not None:
-        control, _ = tune(dense, data, task.recipe, teacher=dense, place=place, progress=progress)
+        control, control_history = tune(dense, data, task.recipe, teacher=dense, place=place, progress=progress)
 
     ship_it = partial(ship, images=data.test, opset=task.opset, export_batch=task.export_batch, progress=progress)
     shipped = ship_it(shrunk.checkpoint)
@@ -122,6 +122,7 @@ def release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT
         certificate=certificate,
         outcomes=outcomes,
         control=reference,
+        control_history=control_history,
         latency=latency,
         policy=policy_bytes,
         verdict=verdict,

@@ -1,5 +1,7 @@
 """compress prune: choose what leaves, cut it, tune what stays."""
 
+from functools import partial
+
 import typer
 
 from cli import options
@@ -65,8 +67,9 @@ def run(
     debug: options.Debug = False,
 ) -> int:
     """Make a slim checkpoint, NAME-slim.safetensors; fine-tuned when --data has training images."""
-    from cli import choices, idle, outputs, texts, tuning
+    from cli import choices, identical, idle, outputs, texts, tuning
     from compressor import shrink
+    from compressor.finetune import Diverged
     from compressor.load import file_bytes
     from compressor.records import dump
     from compressor.steps import fit, open_model
@@ -99,10 +102,27 @@ def run(
             outputs.write_output(path, dump(chosen), force=force)
         show(dump(chosen).decode() if json else texts.plan_text(chosen))
         return 0
-    shrunk = shrink.shrink(
-        dense, cut=cut, data=images, recipe=recipe, timing=timing, seed=seed, place=place, progress=screen
-    )
-    outputs.write_output(path, file_bytes(shrunk.checkpoint, path.suffix), force=force)
+    beside = outputs.history_beside(path)
+    try:
+        shrunk = shrink.shrink(
+            dense,
+            cut=cut,
+            data=images,
+            recipe=recipe,
+            timing=timing,
+            seed=seed,
+            place=place,
+            admit=partial(identical.refuse_other_training, path, beside, force=force),
+            progress=screen,
+        )
+    except Diverged as error:
+        contents = {path: file_bytes(error.checkpoint, path.suffix), beside: dump(error.history)}
+        outputs.write_outputs(contents, force=force)
+        raise
+    contents = {path: file_bytes(shrunk.checkpoint, path.suffix)}
+    if shrunk.history is not None:
+        contents[beside] = dump(shrunk.history)
+    outputs.write_outputs(contents, force=force)
     if json:
         show(outputs.as_json("prune", checkpoint=path, plan=shrunk.plan, history=shrunk.history))
     else:

@@ -182,6 +182,12 @@ def resolve(
     )
 
 
+def peak_rate(recipe: Recipe, *, batch_size: float) -> float:
+    """Return the highest learning rate, at `batch_size` images per step as carried out, on average."""
+    scale = batch_size / REFERENCE_BATCH
+    return recipe.lr * (scale if recipe.optimizer == "sgd" else math.sqrt(scale))
+
+
 def learning_rate(recipe: Recipe, *, step: int, num_steps: int, batch_size: float) -> float:
     """Return the learning rate of one step: a linear rise, then half a cosine (Loshchilov, Hutter, arXiv 1608.03983).
 
@@ -191,8 +197,7 @@ def learning_rate(recipe: Recipe, *, step: int, num_steps: int, batch_size: floa
         num_steps: of the whole training.
         batch_size: images per step as carried out, on average.
     """
-    scale = batch_size / REFERENCE_BATCH
-    peak = recipe.lr * (scale if recipe.optimizer == "sgd" else math.sqrt(scale))
+    peak = peak_rate(recipe, batch_size=batch_size)
     num_warm = math.ceil(recipe.warmup * num_steps)
     if step < num_warm:
         return peak * (step + 1) / (num_warm + 1)

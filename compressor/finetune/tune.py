@@ -57,7 +57,7 @@ def prepare(
     recipe: Recipe,
     *,
     teacher: Checkpoint | None = None,
-    device: torch.device | None = None,
+    device: str = "cpu",
 ) -> Prepared:
     """Say what `finetune` would do, or why it would not.
 
@@ -71,7 +71,7 @@ def prepare(
         channels=train.shape[0],
         class_names=train.class_names,
         teacher=teacher is not None,
-        precision=best_precision(device or torch.device("cpu")),
+        precision=best_precision(torch.device(device)),
     )
     return Prepared(
         train=train,
@@ -116,7 +116,7 @@ def finetune(
         MachineError: there is too little memory, or another process of the crew ended.
     """
     place = torch.device(device)
-    ready = prepare(checkpoint, data, recipe, teacher=teacher, device=place)
+    ready = prepare(checkpoint, data, recipe, teacher=teacher, device=device)
     teacher, select = ready.teacher, ready.select
     try:
         pixels = Pixels(ready.train, device=place, progress=progress)
