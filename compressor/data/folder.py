@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from compressor.data.files import Listed, choose_fit, images_of_files, resize_notes
+from compressor.data.files import images_of_files
+from compressor.data.headers import Listed, choose_fit, resize_notes
 from compressor.data.images import ImageSet
 from compressor.data.listing import Index, walk
 from compressor.data.splits import Split, Splits, Wanted
@@ -99,4 +100,5 @@ def _list_files(root: Path, split: str, class_names: tuple[str, ...], index: Ind
             )
         names += images
         labels += [label] * len(images)
-    return Found(listed=Listed(root=root, names=tuple(names), labels=tuple(labels)), others=tuple(others))
+    listed = Listed(root=root, names=tuple(names), labels=tuple(labels), may_skip=split == "train")
+    return Found(listed=listed, others=tuple(others))
