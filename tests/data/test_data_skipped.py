@@ -30,7 +30,7 @@ def test_training_images_may_be_damaged(input_size: tuple[int, int] | None, numb
     assert data.train.shape == (3, *(input_size or (8, 9)))
     damaged = data.train.names.index(f"train/class{number % 2}/{number}.png")
     assert len(data.train.read([index for index in range(4) if index != damaged])) == 3
-    with pytest.raises(DataError, match=f"{number}.png cannot be read"):
+    with pytest.raises(DataError, match=rf"{number}\.png cannot be read"):
         data.train.read([damaged])
 
 
@@ -38,7 +38,7 @@ def test_training_images_may_be_damaged(input_size: tuple[int, int] | None, numb
 def test_images_that_judge_may_not(split: str, tree: Path) -> None:
     """Where every header is read, opening stops at once."""
     (tree / split / "class0" / "0.png").write_bytes(b"")
-    with pytest.raises(DataError, match="0.png cannot be read"):
+    with pytest.raises(DataError, match=r"0\.png cannot be read"):
         open_data(str(tree), preprocess=None)
 
 
@@ -46,5 +46,5 @@ def test_a_set_without_any_readable_training_image_is_an_error(tree: Path) -> No
     """The first one is named."""
     for path in (tree / "train").rglob("*.png"):
         path.write_bytes(b"nothing")
-    with pytest.raises(DataError, match=r"train/class0/0.png cannot be read"):
+    with pytest.raises(DataError, match=r"train/class0/0\.png cannot be read"):
         open_data(str(tree), preprocess=None, input_size=(8, 9))
