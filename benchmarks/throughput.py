@@ -29,6 +29,7 @@ from benchmarks.rows import digest_of_code, write_rows
 from compressor.attacks.model import AttackedModel
 from compressor.data import Data, open_data, parse_preprocess
 from compressor.finetune import Recipe, finetune
+from compressor.finetune.recipe_text import read_values
 from compressor.load import Checkpoint, build, load
 from compressor.runtime.machine import versions
 
@@ -100,8 +101,6 @@ def _same(row: Fields, key: Fields) -> bool:
 
 
 def _recipe(options: argparse.Namespace, epochs: int) -> Recipe:
-    from compressor.finetune.recipe_text import read_values
-
     return Recipe(epochs=epochs, distill=False, **read_values(options.set))
 
 
@@ -123,9 +122,10 @@ def _against_reference(model: Checkpoint, options: argparse.Namespace) -> Fields
         whole: list[float] = []
         for _ in range(1 + options.repeats):
             began = time.perf_counter()
-            _, history = finetune(model, data, _recipe(options, 1), device=options.device)
+            epochs = 2 if _recipe(options, 1).compile else 1  # the first one compiles
+            _, history = finetune(model, data, _recipe(options, epochs), device=options.device)
             whole.append(time.perf_counter() - began)
-            rates["ours"].append(history.epochs[0].images_per_second)
+            rates["ours"].append(history.epochs[-1].images_per_second)
             for number in WORKERS:
                 plain = Plain(epochs=1, num_workers=number)
                 fresh = build(model.architecture, num_classes=10)
