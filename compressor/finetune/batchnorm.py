@@ -64,7 +64,7 @@ class Statistics:
 
     def fold(self, rows: Sequence[Tensor] | Tensor) -> None:
         """Take in the statistics (S,) of each micro-batch, in order, as so many passes in training mode would have."""
-        for number, row in enumerate(rows):
+        for number, row in enumerate(rows if self.norms else ()):
             self._held = torch.lerp(self._held, row, self._weight(number))
         for count in self._counts:
             if count is not None:
