@@ -124,10 +124,10 @@ def test_a_dry_run_prints_the_recipe_as_it_would_be_carried_out(here: Path, caps
     assert run("finetune --epochs 7 --dry-run", here) == 0
     told = " ".join(capsys.readouterr().out.split())
     assert "would fine-tune on 1,078 images, judged by 270 select images" in told
-    for words in ("epochs=7", "batch_size=128", "micro_batch=64", "augment=crop", "lr=0.02"):
+    for words in ("epochs=7", "batch_size=128", "micro_batch=128", "augment=crop", "lr=0.02"):
         assert words in told
-    assert "9 steps of 2 micro-batches of 64 images" in told
-    assert "learning rate 0.01889 at its peak" in told  # 17 micro-batches in 9 steps: 120.9 of the reference's 128
+    assert "9 steps of 1 x 128 images" in told
+    assert "learning rate 0.02 at its peak" in told
     assert "time about" in told
     assert list(Path().iterdir()) == []
 
