@@ -116,7 +116,7 @@ def recipe_text(ready: Prepared, estimate: Estimate) -> str:
     lines = [
         f"would fine-tune on {num:,} images, judged by {len(ready.select):,} select images",
         f"recipe          {values}",
-        f"an epoch        {steps} steps of {per_step} micro-batches of {recipe.micro_batch} images",
+        f"an epoch        {steps} steps of {per_step} x {recipe.micro_batch} images",
         f"learning rate   {peak:.4g} at its peak",
         f"time            about {_duration(estimate.seconds)}, measured here",
         f"disk            {estimate.disk_bytes / 1e6:.0f} MB",

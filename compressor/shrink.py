@@ -6,10 +6,10 @@ from functools import partial
 from pathlib import Path
 
 from compressor.data import Data
-from compressor.errors import PruneError
+from compressor.errors import FinetuneError, PruneError
 from compressor.export.onnx import export_onnx
 from compressor.files import sha256_of_bytes, write_whole
-from compressor.finetune import Earlier, History, Recipe
+from compressor.finetune import Diverged, Earlier, History, Recipe
 from compressor.load import Checkpoint
 from compressor.measures import FileBytes, FileLatency
 from compressor.progress import SILENT, Progress
@@ -143,7 +143,8 @@ def shrink(
 
     Raises:
         PruneError: nothing can be removed as asked.
-        Diverged: training was lost in its first epoch; carries the model as it was cut by then.
+        Diverged: the last training was lost in its first epoch; carries the model as it was cut.
+        FinetuneError: one between steps was.
     """
     choose_here = partial(
         choose,
@@ -179,15 +180,18 @@ def shrink(
             between = replace(recipe, epochs=min(EPOCHS_BETWEEN, recipe.epochs))
             progress.say(f"step {number} of {len(parts)}: {current.history[-1]}")
             what = current.history[-1]
-            current, found = tune(
-                current,
-                data,
-                between,
-                teacher=dense,
-                place=place,
-                admit=None if earlier else admit,
-                progress=progress,
-            )
+            try:
+                current, found = tune(
+                    current,
+                    data,
+                    between,
+                    teacher=dense,
+                    place=place,
+                    admit=None if earlier else admit,
+                    progress=progress,
+                )
+            except Diverged as error:  # half of the cut is nobody's wish, so it is not handed on
+                raise FinetuneError(f"step {number} of {len(parts)}: {error}", advice=error.advice) from error
             earlier.append(_told(what, found))
     whole = compose(dense, plans)
     if not may_tune:

@@ -29,6 +29,9 @@ class Statistics:
         self.norms = norms_with_statistics(model)
         self._momenta = [norm.momentum for norm in self.norms]
         self._counts = [norm.num_batches_tracked for norm in self.norms]
+        stored = ((norm.running_mean, norm.running_var) for norm in self.norms)
+        self._parts = [part for pair in stored for part in pair if part is not None]
+        self._sizes = [len(part) for part in self._parts]
         self._held = self._vector()
 
     @contextmanager
@@ -64,11 +67,10 @@ class Statistics:
 
     def fold(self, rows: Sequence[Tensor] | Tensor) -> None:
         """Take in the statistics (S,) of each micro-batch, in order, as so many passes in training mode would have."""
-        for number, row in enumerate(rows):
+        for number, row in enumerate(rows if self.norms else ()):
             self._held = torch.lerp(self._held, row, self._weight(number))
-        for count in self._counts:
-            if count is not None:
-                count.add_(len(rows))
+        if counts := [count for count in self._counts if count is not None]:
+            torch._foreach_add_(counts, len(rows))
 
     def replace(self, mean: Tensor, num: int) -> None:
         """Hold the mean (S,) over `num` micro-batches instead of what was held."""
@@ -86,20 +88,14 @@ class Statistics:
         if len(set(weights)) <= 1:
             return float(weights[0]) if weights else 0.0
         each = torch.tensor([float(weight) for weight in weights for _ in range(2)])
-        sizes = torch.tensor([len(part) for part in self._parts()])
-        return each.repeat_interleave(sizes).to(self._held)
-
-    def _parts(self) -> list[Tensor]:
-        return [part for norm in self.norms for part in (norm.running_mean, norm.running_var) if part is not None]
+        return each.repeat_interleave(torch.tensor(self._sizes)).to(self._held)
 
     def _vector(self) -> Tensor:
-        parts = self._parts()
-        return torch.cat(parts) if parts else torch.zeros(0)
+        return torch.cat(self._parts) if self._parts else torch.zeros(0)
 
     def _write(self, vector: Tensor) -> None:
-        parts = self._parts()
-        if parts:
-            torch._foreach_copy_(parts, list(torch.split(vector, [len(part) for part in parts])))
+        if self._parts:
+            torch._foreach_copy_(self._parts, list(torch.split(vector, self._sizes)))
 
 
 def reestimate(classifier: nn.Module, batches: Iterable[Tensor], *, crew: Crew = ALONE) -> None:

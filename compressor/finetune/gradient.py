@@ -150,7 +150,7 @@ class Gradients:
             torch.zeros_like(parameter) if parameter.grad is None else parameter.grad for parameter in self.parameters
         ]
         empty = torch.zeros(self.statistics.size, device=self.device)
-        own = [row if len(row) == len(empty) else empty for row in rows]
+        own = [row if len(row) else empty for row in rows]
         flat = self.crew.summed(torch.cat([part.reshape(-1) for part in (*gradients, *own)]))
         parts = torch.split(flat, [part.numel() for part in (*gradients, *own)])
         rows[:] = parts[len(gradients) :]

@@ -42,7 +42,7 @@ class Recipe:
     """On matrices and filters only, never on norms and biases."""
     batch_size: int = 128
     """Images per optimizer step."""
-    micro_batch: int = 64
+    micro_batch: int = 128
     """Images per forward pass, the unit of BatchNorm statistics and what several processes share out: the same for any
     number of processes; more than the batch means the whole batch."""
     warmup: float = 0.05

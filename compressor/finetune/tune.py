@@ -128,9 +128,10 @@ def finetune(
             admit(key)
         keeper = Keeper(folder=state, parts=parts) if state is not None and crew.is_first else None
         if idle := idle_processes(recipe, crew):
+            more, smaller = recipe.micro_batch * crew.size, -(-recipe.batch_size // crew.size)
             progress.say(
-                f"{idle} of {crew.size} processes will be idle: a batch of {recipe.batch_size} images is "
-                f"{recipe.batch_size // recipe.micro_batch} micro-batches of {recipe.micro_batch}"
+                f"{idle} of {crew.size} processes will be idle, for a step has {crew.size - idle} micro-batches: "
+                f"a batch of {more} images or micro-batches of {smaller} would keep all busy"
             )
         select = select.in_memory(progress=progress)
         (saved,) = crew.told((keeper.load(progress=progress) if keeper else None,))

@@ -112,15 +112,22 @@ def test_divergence_in_the_first_epoch_leaves_the_model_and_says_so(
     assert run(f"finetune --epochs 1 --output {name}-later.safetensors", Path(f"{name}.safetensors")) == 0
 
 
+def test_divergence_between_steps_writes_nothing(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Half of the cut that was asked for is nobody's wish."""
+    assert run("prune --ratio 0.5 --steps 2 --epochs 1 --lr 1e6", here) == 2
+    assert "step 1 of 2: training diverged" in capsys.readouterr().err
+    assert not list(Path().glob("digits*"))
+
+
 def test_a_dry_run_prints_the_recipe_as_it_would_be_carried_out(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Batch, micro-batch, learning rate, epochs and time; nothing is written."""
     assert run("finetune --epochs 7 --dry-run", here) == 0
     told = " ".join(capsys.readouterr().out.split())
     assert "would fine-tune on 1,078 images, judged by 270 select images" in told
-    for words in ("epochs=7", "batch_size=128", "micro_batch=64", "augment=crop", "lr=0.02"):
+    for words in ("epochs=7", "batch_size=128", "micro_batch=128", "augment=crop", "lr=0.02"):
         assert words in told
-    assert "9 steps of 2 micro-batches of 64 images" in told
-    assert "learning rate 0.01889 at its peak" in told  # 17 micro-batches in 9 steps: 120.9 of the reference's 128
+    assert "9 steps of 1 x 128 images" in told
+    assert "learning rate 0.02 at its peak" in told
     assert "time about" in told
     assert list(Path().iterdir()) == []
 

@@ -158,4 +158,6 @@ def test_processes_without_work_are_told_of(data, fresh, monkeypatch):
     monkeypatch.setattr(Crew, "gathered", lambda _, value: [value])
     crew = Crew(rank=0, size=3)
     finetune(fresh, data, Recipe(epochs=1, batch_size=64, micro_batch=64), crew=crew, progress=listener)
-    assert any("2 of 3 processes will be idle" in heard for heard in listener.heard)
+    (told,) = [heard for heard in listener.heard if "idle" in heard]
+    assert "2 of 3 processes will be idle, for a step has 1 micro-batches" in told
+    assert "a batch of 192 images or micro-batches of 22 would keep all busy" in told

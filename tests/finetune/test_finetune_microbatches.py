@@ -67,7 +67,7 @@ def test_sets_of_any_size_can_be_trained_on(num_train, data, fresh):
     """Fewer images than a micro-batch, one more than it, and one more than a batch."""
     few = replace(data, train=data.train.take(range(num_train)))
     _, history = finetune(fresh, few, Recipe(epochs=1))
-    assert history.recipe.micro_batch == min(64, num_train)
+    assert history.recipe.micro_batch == min(128, num_train)
     assert torch.isfinite(torch.tensor(history.epochs[0].loss))
 
 
