@@ -1,16 +1,19 @@
 """What a person reads when a command is done, and the next command."""
 
+import statistics
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
+from cli.outputs import history_beside
 from compressor.bench.record import Latency, LatencyRow
 from compressor.certify.certificate import Certificate, ThreatResult
 from compressor.certify.corruption_result import CorruptionResult
-from compressor.data import Data
 from compressor.estimate import Estimate
 from compressor.export.record import Parity
-from compressor.finetune import History, Recipe
+from compressor.finetune import History, Prepared
+from compressor.finetune.microbatches import mean_batch, num_steps
+from compressor.finetune.recipe import peak_rate
 from compressor.prune import Plan, Target
 from compressor.records import to_plain
 from compressor.shrink import Shrunk
@@ -71,32 +74,56 @@ def _amount(value: float) -> str:
 
 def shrunk_text(shrunk: Shrunk, path: Path) -> str:
     """Say what became of the checkpoint, and what to do next."""
-    lines = [plan_text(shrunk.plan), f"wrote {path}"]
+    lines = [plan_text(shrunk.plan)]
     if shrunk.history is None:
         lines += [
+            f"wrote {path}",
             "Nothing was fine-tuned: without --data there are no training images, and the accuracy has dropped.",
             f"next: compress finetune {path} --data DATA",
         ]
     else:
-        lines += [_accuracy_line(shrunk.history), f"next: compress export {path}"]
+        lines += [*_tuned_lines(shrunk.history), *_wrote(path), f"next: compress export {path}"]
     return "\n".join(lines)
 
 
 def history_text(history: History, path: Path) -> str:
     """Say what fine-tuning brought."""
-    return "\n".join([_accuracy_line(history), f"wrote {path}", f"next: compress export {path}"])
+    return "\n".join([*_tuned_lines(history), *_wrote(path), f"next: compress export {path}"])
 
 
-def _accuracy_line(history: History) -> str:
+def _wrote(path: Path) -> list[str]:
+    """Say which files a tuned checkpoint is."""
+    return [f"wrote {path}", f"wrote {history_beside(path)}"]
+
+
+def _tuned_lines(history: History) -> list[str]:
+    """Say what came back, how fast, and what a reader should know."""
     best = history.select_accuracy
-    return f"select accuracy {history.select_accuracy_before:.1%} -> {best:.1%} (epoch {history.best_epoch} kept)"
+    lines = [f"select accuracy {history.select_accuracy_before:.1%} -> {best:.1%} (epoch {history.best_epoch} kept)"]
+    if history.select_robust_accuracy is not None:
+        lines.append(f"of a sample, {history.select_robust_accuracy:.1%} under the attack of training")
+    if history.epochs:
+        rate = statistics.median(epoch.images_per_second for epoch in history.epochs)
+        lines.append(f"trained on {rate:,.0f} images/s (median epoch)")
+    return lines + [f"note: {note}" for note in history.notes]
 
 
-def recipe_text(recipe: Recipe, data: Data) -> str:
-    """Say what fine-tuning would do."""
-    num = len(data.train) if data.train else 0
+def recipe_text(ready: Prepared, estimate: Estimate) -> str:
+    """Say what fine-tuning would do: every value of the recipe as it would be carried out, and the time."""
+    recipe, num = ready.recipe, len(ready.train)
     values = ", ".join(f"{key}={value}" for key, value in to_plain(recipe).items() if value is not None)
-    return f"would fine-tune on {num} images with {values}"
+    steps = num_steps(recipe, num_images=num)
+    per_step = recipe.batch_size // recipe.micro_batch
+    peak = peak_rate(recipe, batch_size=mean_batch(recipe, num_images=num))
+    lines = [
+        f"would fine-tune on {num:,} images, judged by {len(ready.select):,} select images",
+        f"recipe          {values}",
+        f"an epoch        {steps} steps of {per_step} x {recipe.micro_batch} images",
+        f"learning rate   {peak:.4g} at its peak",
+        f"time            about {_duration(estimate.seconds)}, measured here",
+        f"disk            {estimate.disk_bytes / 1e6:.0f} MB",
+    ]
+    return "\n".join(_wrapped(line) for line in lines)
 
 
 def export_text(shipped: Shipped, path: Path) -> str:
