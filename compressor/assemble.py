@@ -56,6 +56,7 @@ class Records:
     certificate: Certificate
     outcomes: Outcomes
     control: Certificate | None
+    control_history: History | None
     latency: tuple[Latency, ...]
     """One per configuration that was timed; at least one."""
     policy: bytes
@@ -105,6 +106,7 @@ def bundle_files(records: Records, summary: Summary) -> dict[str, bytes]:
         names.CERTIFICATE: dump(records.certificate),
         names.OUTCOMES: records.outcomes.to_bytes(),
         names.CONTROL: dump(records.control) if records.control else None,
+        names.CONTROL_HISTORY: dump(records.control_history) if records.control_history else None,
         names.POLICY: records.policy,
         names.VERDICT: dump(records.verdict),
         names.LABELS: "".join(f"{label}\n" for label in labels).encode(),

@@ -57,6 +57,10 @@ def sh(script: str, checkout: Path, *, shell: tuple[str, ...] = BASH, **variable
     return subprocess.run([*shell, script], cwd=checkout, env=environment, capture_output=True, text=True, check=False)
 
 
+def _rows(page: Path) -> list[str]:
+    return [line for line in page.read_text().splitlines() if line.startswith("|")]
+
+
 def test_steps_take_what_is_given_from_variables() -> None:
     """Text of a pull request that stood in a script would be run: scripts hold no expressions, and name their shell."""
     scripts = [step for step in STEPS.values() if "run" in step]
@@ -87,8 +91,8 @@ def test_the_action_judges(verdict: str, checkout: Path) -> None:
     assert done.stdout.startswith(verdict.upper())
     runner = checkout.parent / "runner"
     assert (runner / "output").read_text() == f"exit-code={code}\n"
-    table = (runner / "summary.md").read_text()
-    assert (checkout / "verdict" / "verdict.md").read_text() == table
+    tables = [_rows(runner / "summary.md"), _rows(checkout / "verdict" / "verdict.md")]
+    assert tables[0] == tables[1] != []
     assert f'"decision": "{verdict}"' in (checkout / "verdict" / "verdict.json").read_text()
     suite = ET.fromstring((checkout / "verdict" / "verdict.xml").read_bytes())
     assert len(suite.findall(".//failure")) == (verdict == "failed")

@@ -16,7 +16,7 @@ from compressor.attacks import parse_threat
 from compressor.certify.battery import BATTERIES
 from compressor.data.preprocess import NAMED
 from compressor.data.torchvision_sets import KNOWN
-from compressor.finetune.recipe import Augment
+from compressor.finetune.recipe import RECIPES, Augment, Method
 from compressor.load.architectures import known_names
 from compressor.prune import BLOCK_CRITERIA, CRITERIA
 from compressor.runtime.providers import PROVIDERS
@@ -32,6 +32,8 @@ def test_lists_are_those_of_the_library() -> None:
     assert set(VALUES["--battery"]) == set(BATTERIES)
     assert set(VALUES["--provider"]) == set(PROVIDERS)
     assert set(VALUES["--augment"]) == set(get_args(Augment))
+    assert set(VALUES["--adversarial-method"]) == set(get_args(Method))
+    assert set(VALUES["--recipe"]) == set(RECIPES)
     assert {*VALUES["--preprocess"]} == {"none", "mean=", *NAMED}
     assert {*VALUES["--data"]} == {"digits", *(f"{name}:" for name in KNOWN)}
     assert [str(parse_threat(text)) for text in completion.THREATS] == list(completion.THREATS)
