@@ -34,8 +34,8 @@ def parse_duration(text: str) -> float:
 class Screen:
     """Listens to the library's progress, and stops it when the time limit is reached, or when somebody asked it to end.
 
-    On a terminal: a bar per stage with rate and time left. Elsewhere (CI logs): a line when a stage
-    begins and ends, and one every ten seconds in between.
+    On a terminal: a bar per stage with rate and time left. Elsewhere (CI logs, TERM=dumb): a line when a stage
+    begins and ends, and one every ten seconds in between. NO_COLOR takes the colours away.
     """
 
     def __init__(self, *, quiet: bool = False, time_limit: str | None = None) -> None:
@@ -56,7 +56,7 @@ class Screen:
         STOPPING.check()
         if self._quiet:
             yield _Step(self)
-        elif self._console.is_terminal:
+        elif self._console.is_terminal and not self._console.is_dumb_terminal:
             columns = (
                 TextColumn("{task.description:<28}"),
                 BarColumn(bar_width=16),

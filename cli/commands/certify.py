@@ -69,7 +69,7 @@ def run(
         num_models = 1 if dense is None else 2
         guess = estimate_certify(twin, images, proof=proof, num_models=num_models, device=place.device)
         if dry_run:
-            show(texts.estimate_text(guess))
+            show(texts.estimate_json(guess) if json else texts.estimate_text(guess))
         else:
             screen.say(texts.estimate_sentence(guess, crew.size))
     if dry_run:

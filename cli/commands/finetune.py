@@ -81,7 +81,8 @@ def run(
     if dry_run:
         ready = prepare(model, images, recipe, teacher=teacher, device=place.device)
         if crew.is_first:
-            show(texts.recipe_text(ready, estimate_finetune(model, ready, place=place)))
+            guess = estimate_finetune(model, ready, place=place)
+            show(texts.estimate_json(guess) if json else texts.recipe_text(ready, guess))
         return 0
     beside, lost = outputs.history_beside(path), None
     admit = partial(identical.refuse_other_training, path, beside, force=force)

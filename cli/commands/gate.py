@@ -79,7 +79,8 @@ def run(
         text = starter_policy(found.certificate, next(iter(found.latency), None))
         written = outputs.destination(output, "policy.toml", (".toml",))
         outputs.write_output(written, text.encode(), force=force)
-        words = f"wrote {written}; read it before you rely on it"
+        named = " ".join(map(str, evidence))
+        words = f"wrote {written}; read it before you rely on it\nnext: compress gate {named} --policy {written}"
         show(outputs.as_json("starter", policy=written, text=text) if json else words)
         return 0
     if policy is None:

@@ -108,6 +108,8 @@ def run(
         if not dry_run:
             outputs.write_output(path, dump(chosen), force=force)
         show(dump(chosen).decode() if json else texts.plan_text(chosen))
+        if not dry_run and not json:
+            show(f"wrote {path}\nnext: compress prune {checkpoint} --plan {path}")
         return 0
     beside = outputs.history_beside(path)
     try:

@@ -92,7 +92,8 @@ def run(
     outputs.check_folder(task.output)
     alone(context)
     if dry_run:
-        show(texts.estimate_text(estimate_release(checkpoint, task, progress=screen)))
+        guess = estimate_release(checkpoint, task, progress=screen)
+        show(texts.estimate_json(guess) if json else texts.estimate_text(guess))
         return 0
     released = release(checkpoint, task, progress=screen)
     show(

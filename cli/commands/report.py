@@ -40,10 +40,14 @@ def run(
         show(outputs.as_json("report", summary=reports.summary_at(evidence)))
         return 0
     text = reports.write(evidence, format_)
+    following = f"next: compress {'verify' if evidence[0].is_dir() else 'gate'} {evidence[0]}"
+    following += "" if evidence[0].is_dir() else " --policy policy.toml"
     if output is None:
         show(text)
+        if format_ == "text" and "next: " not in text:
+            show(following)
         return 0
     path = outputs.destination(output, f"report.{reports.ENDINGS[format_]}", SUFFIXES)
     outputs.write_output(path, text.encode(), force=force)
-    show(f"wrote {path}")
+    show(f"wrote {path}\n{following}")
     return 0
