@@ -109,9 +109,10 @@ def finetune(
         admit(key)
     keeper = Keeper(folder=state, parts=parts) if state is not None and crew.is_first else None
     if idle := idle_processes(recipe, crew):
-        more, smaller = recipe.micro_batch * crew.size, -(-recipe.batch_size // crew.size)
+        size, busy = recipe.micro_batch, crew.size - idle
+        more, smaller = size * crew.size, -(-recipe.batch_size // crew.size)
         progress.say(
-            f"{idle} of {crew.size} processes will be idle, for a step has {crew.size - idle} micro-batches: "
+            f"{idle} of {crew.size} processes will be idle, for a step is {busy} x {size} images: "
             f"a batch of {more} images or micro-batches of {smaller} would keep all busy"
         )
     try:
