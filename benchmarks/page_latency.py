@@ -21,9 +21,10 @@ Ten networks of torchvision with 224 x 224 images, one thread, batch 1, onnxrunt
 `BasePruner` as its README sets it up, at ratio 0.5 with the classifier kept, then `torch.onnx.export` with defaults.
 Ours has at most the peer's multiply-adds and widths that are multiples of 16: `compress prune CKPT --target-macs N
 --round-to 16`, then `compress export --export-batch 1`; *blocks too* is the same with `--structure both`. The files
-compute the same: none of them normalises. Ten pairs of fresh sessions each, in turns; the interval is of the ratio ours
-/ peer. Weights are random: this says nothing about how well such networks answer, for which a release has its
-certificate.
+compute the same: none of them normalises. Ten pairs of fresh sessions each, in turns, with 2 ms of pause before each
+run; the interval is of the ratio ours / peer. *load* is how many programs wanted the machine's cores meanwhile: it makes
+long runs longer on both sides and intervals wide. Weights are random: this says nothing about how well such networks
+answer, for which a release has its certificate.
 """
 MACS_MISLEAD = """\
 Why multiply-adds mislead on the mobile networks: the kernels compute 16 channels at a time, so that 8 or 12 channels
