@@ -219,3 +219,14 @@ def test_compiled_training_learns_too(adversarial, data, fresh):
     assert history.recipe.compile
     for name, tensor in plain.model.state_dict().items():
         assert torch.allclose(tensor.float(), built.model.state_dict()[name].float(), atol=0.05), name
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("values", [{}, {"augment": "augmix", "mixup": 0.2}, {"adversarial": "linf:1/10"}])
+def test_a_gpu_trains_in_fewer_bits_by_itself(values, data, fresh):
+    """What `auto` means there is recorded, and the result is near that of the CPU."""
+    recipe = replace(QUICK, **values)
+    _, here = finetune(fresh, data, recipe)
+    _, there = finetune(fresh, data, recipe, device="cuda:0")
+    assert there.recipe.precision in {"bf16", "fp16"}
+    assert there.select_accuracy > here.select_accuracy - 0.1
