@@ -198,7 +198,13 @@ def test_training_in_fewer_bits_learns_too(bits, data, fresh):
     assert history.recipe.precision == bits
     assert history.select_accuracy > 0.6
     assert {tensor.dtype for tensor in tuned.model.parameters()} == {torch.float32}
-    assert finetune(fresh, data, replace(QUICK, epochs=0))[1].recipe.precision == "fp32"
+
+
+@pytest.mark.parametrize(("tiles", "bits"), [(True, "bf16"), (False, "fp32")])
+def test_a_cpu_takes_fewer_bits_where_it_multiplies_in_them(tiles, bits, data, fresh, monkeypatch):
+    """Without units for bf16 it would be slower than fp32; the record says what `auto` came to."""
+    monkeypatch.setattr(precision, "has_tiles", lambda: tiles)
+    assert finetune(fresh, data, replace(QUICK, epochs=0))[1].recipe.precision == bits
 
 
 def test_compiling_needs_a_compiler(monkeypatch):
