@@ -1,5 +1,7 @@
 """compress demo: the whole route in about a minute, on embedded data."""
 
+import typer
+
 from cli import options
 from cli.screen import Screen, show
 
@@ -7,6 +9,7 @@ EXAMPLE = "Example: compress demo"
 
 
 def run(
+    context: typer.Context,
     *,
     seed: options.Seed = 0,
     output: options.Output = None,
@@ -19,13 +22,20 @@ def run(
     debug: options.Debug = False,
 ) -> int:
     """Train a small network on digits, release it, and show what a rejection looks like."""
-    from cli import outputs, verdicts
+    from cli import outputs, typed, verdicts
     from compressor.demo import demo
 
     screen = Screen(quiet=quiet, time_limit=time_limit)
     folder = outputs.check_folder(output or options.EXPORTS)
     outputs.check_folder(work_dir, option="--work-dir")
-    done = demo(output=folder, work_dir=work_dir / "demo", seed=seed, force=force, progress=screen)
+    done = demo(
+        output=folder,
+        work_dir=work_dir / "demo",
+        seed=seed,
+        force=force,
+        commands=typed.typed_commands(context),
+        progress=screen,
+    )
     verdict = done.released.verdict
     if json:
         show(outputs.as_json("demo", bundle=done.released.bundle, verdict=verdict, strict=done.strict))

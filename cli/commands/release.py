@@ -75,13 +75,13 @@ def run(
     debug: options.Debug = False,
 ) -> int:
     """Prune, tune, export, certify, time, judge: exports/NAME-DIGEST8/, or rejected/NAME-DIGEST8/."""
-    from cli import choices, idle, outputs, texts, verdicts
+    from cli import choices, idle, outputs, texts, typed, verdicts
     from compressor.estimate import estimate_release
     from compressor.pipeline import release
 
     idle.refuse_idle_choices(context)
     screen = Screen(quiet=quiet, time_limit=time_limit)
-    task = choices.release_of(context.params)
+    task = choices.release_of(context.params, commands=typed.typed_commands(context))
     outputs.check_folder(task.output)
     if dry_run:
         show(texts.estimate_text(estimate_release(checkpoint, task, progress=screen)))
@@ -92,5 +92,5 @@ def run(
         if json
         else verdicts.released_text(released.summary, released.verdict, released.bundle)
     )
-    verdicts.post(released.verdict)
+    verdicts.post(released.verdict, released.summary.commands)
     return verdicts.exit_code(released.verdict)
