@@ -32,6 +32,7 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.battery
 	$(BIN)/python -m benchmarks.latency --provider cpu --output benchmarks/results
 	$(BIN)/python -m benchmarks.throughput --device cpu --output benchmarks/results
+	$(BIN)/python -m benchmarks.finetune
 	$(BIN)/python -m benchmarks.page
 
 bench-page: $(STAMP)

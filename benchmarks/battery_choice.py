@@ -18,6 +18,7 @@ from compressor.attacks.threat import parse_threat
 from compressor.data import Data, open_data, parse_preprocess
 from compressor.data.images import stratified
 from compressor.finetune.adversarial import perturb
+from compressor.finetune.randomness import Noise
 
 NUM_CIFAR = 6000
 """Training images of the networks for CIFAR."""
@@ -91,7 +92,8 @@ def _train(network: nn.Module, data: Data, proxy: Proxy) -> None:
         share = min(1.0, (epoch + 1) / (0.4 * proxy.epochs))
         for rows in torch.randperm(len(images), generator=source).split(64):
             clean = _mirrored(images[rows], source) if proxy.data == "cifar" else images[rows]
-            hard = perturb(network, clean, labels[rows], threat=threat, num_steps=STEPS, source=source)
+            noise = Noise.of("perturb", proxy.seed, epoch, indices=rows)
+            hard = perturb(network, clean, labels[rows], threat=threat, num_steps=STEPS, source=noise)
             hard = clean + share * (hard - clean)
             optimizer.zero_grad()
             nn.functional.cross_entropy(network(hard), labels[rows]).backward()

@@ -2,11 +2,12 @@
 # Everything that waits for a GPU, in one call of at most nine minutes:
 #
 #     benchmarks/gpu_queue.sh OUT [CIFAR_DIR CHECKPOINT [SHARED_DATA_DIR]]
-#     PARTS="battery release" benchmarks/gpu_queue.sh OUT ...      # only these: tests tests-gpu throughput latency
-#                                                                  # battery release
+#     PARTS="latency torch" benchmarks/gpu_queue.sh OUT ...        # only these: doctor latency torch tests-gpu
+#                                                                  # throughput tests battery release
 #
 # Writes JSON rows and logs to OUT; commit the rows to benchmarks/results/ and run `make bench-page`. Each part has its
-# own time limit and its own exit code in OUT/queue.txt, so that one failure does not cost the rest.
+# own time limit and its own exit code in OUT/queue.txt, so that one failure does not cost the rest. What was measured
+# before a limit is kept; together the limits are more than nine minutes, and the last parts get what is left.
 set -u
 out=${1:?usage: gpu_queue.sh OUT [CIFAR_DIR CHECKPOINT [SHARED_DATA_DIR]]}
 mkdir -p "$out"
@@ -25,14 +26,16 @@ part() { # NAME SECONDS COMMAND...
     tail -n 12 "$out/$name.log"
 }
 python3 -c 'import torch; print(torch.__version__, torch.cuda.get_device_name(0))' | tee "$out/queue.txt"
-OMP_NUM_THREADS=1 part tests 160 python3 -m pytest -q -n 14 --maxfail=30 --tb=line -p no:cacheprovider -p no:benchmark
+# Whether the provider really loads, with the reason and the fix where it does not.
+part doctor 40 python3 -m cli doctor
+models="torchvision:resnet50 torchvision:mobilenet_v2"
+part latency 230 python3 -m benchmarks.latency --provider cuda --batches 1 8 64 --precisions fp32 fp16 --graphs \
+    --models $models --output "$out"
+part torch 90 python3 -m benchmarks.latency_torch --device cuda --batches 1 8 64 --precisions fp32 fp16 \
+    --models $models --output "$out"
 part tests-gpu 60 python3 -m pytest -q -m gpu --tb=short -p no:cacheprovider
 part throughput 60 python3 -m benchmarks.throughput --device cuda:0 --output "$out"
-if python3 -c 'import onnxruntime as o, sys; sys.exit("CUDAExecutionProvider" not in o.get_available_providers())'; then
-    part latency 120 python3 -m benchmarks.latency --provider cuda --batches 1 8 64 --output "$out"
-else
-    echo "latency: onnxruntime has no CUDA provider here; install onnxruntime-gpu first" | tee -a "$out/queue.txt"
-fi
+OMP_NUM_THREADS=1 part tests 140 python3 -m pytest -q -n 14 --maxfail=30 --tb=line -p no:cacheprovider -p no:benchmark
 if [ $# -ge 4 ]; then
     part battery 150 python3 -m benchmarks.battery resnet --num-images 200 --device cuda:0 --shared "$4" --cifar "$2" \
         --work /tmp/compress-battery

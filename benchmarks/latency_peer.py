@@ -5,13 +5,16 @@
 
 The peer: `BasePruner` with the magnitude importance of its README at ratio 0.5 and the classifier kept, then
 `torch.onnx.export` with defaults. Ours may have as many multiply-adds as the peer's and widths that are multiples of
-16, once by filters alone and once by blocks and filters. One row a network in `results/latency-peer/`. Weights are
-random: latency does not depend on them, and nothing here says how well such networks answer.
+16, once by filters alone and once by blocks and filters. Weights are random: latency does not depend on them, and
+nothing here says how well such networks answer.
+
+Files are built once, in `--work`; then the ten networks take about four minutes. One row a network in
+`results/latency-peer/`. The ratio is of runs in turns, but a machine with nothing else to do gives narrow intervals.
 """
 
 import argparse
 import copy
-import tempfile
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -40,14 +43,20 @@ SIDE = 224
 NUM_CLASSES = 1000
 ROUND_TO = 16
 VARIANTS = {"filters": Structure.FILTERS, "blocks": Structure.BOTH}
-CODE = ("compressor/prune", "compressor/export", "compressor/bench", "benchmarks/latency_peer.py")
+PEER = "peer"
+PAUSE_SECONDS = 0.002
+"""Idle time before each run: a machine that does other work too then gives the times of an idle one (see why.md)."""
+CODE = ("compressor/prune", "compressor/export", "benchmarks/latency_peer.py")
+"""What the files depend on."""
 
 
 def main() -> None:
-    """Measure each network that has no row of this code yet."""
+    """Measure each network that has no row yet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", default=list(MODELS))
     parser.add_argument("--again", action="store_true", help="measure also what has its row")
+    parser.add_argument("--build", action="store_true", help="build the files only")
+    parser.add_argument("--work", type=Path, default=Path(".compress/latency-peer"), help="where files are kept")
     options = parser.parse_args()
     torch.set_num_threads(1)
     for name in options.models:
@@ -55,41 +64,45 @@ def main() -> None:
         if path.exists() and not options.again:
             print(f"{name}: kept", flush=True)
             continue
-        begin = time.monotonic()
-        row = measured(name)
-        write_rows(path, [row])
-        ratios = {each: row[each]["latency"]["against"]["ratio_p50"] for each in VARIANTS}
-        print(f"{name}: {ratios}, {time.monotonic() - begin:.0f} s", flush=True)
+        costs = built(name, options.work / path.stem)
+        if not options.build:
+            begin = time.monotonic()
+            row = measured(name, options.work / path.stem, costs)
+            write_rows(path, [row])
+            ratios = [f"{each} {row[each]['latency']['against']['ratio_p50']:.3f}" for each in VARIANTS]
+            print(f"{name}: {', '.join(ratios)}, {time.monotonic() - begin:.0f} s", flush=True)
 
 
-def measured(name: str) -> dict[str, Any]:
-    """Return the row of one network."""
+def built(name: str, folder: Path) -> dict[str, Any]:
+    """Write the three files of one network, or find them; return what each costs."""
+    record, code = folder / "costs.json", digest_of_code(CODE)
+    if record.exists() and (costs := json.loads(record.read_bytes()))["code"] == code:
+        return dict(costs)
+    folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
     model = build(name, num_classes=NUM_CLASSES).eval()
     # Without normalisation in the file, as the peer's: both then compute the same.
     dense = load(copy.deepcopy(model), arch=name, preprocess=parse_preprocess("none"), input_size=(SIDE, SIDE))
-    row: dict[str, Any] = {
-        "model": name,
-        "ratio": RATIO,
-        "round_to": ROUND_TO,
-        "code": digest_of_code(CODE),
-        "dense": {"macs": _macs(dense.model), "params": _params(dense.model)},
-    }
-    with tempfile.TemporaryDirectory() as folder:
-        peer = peers(model)
-        peer_macs, peer_file = _macs(peer), exported_by_default(peer, Path(folder))
-        num_bytes = sum(path.stat().st_size for path in Path(folder).iterdir())
-        row["peer"] = {"macs": peer_macs, "params": _params(peer), "bytes": num_bytes}
-        for variant, structure in VARIANTS.items():
-            ours = small(dense, macs=peer_macs, structure=structure)
-            onnx = export_onnx(ours, export_batch=1)
-            latency = bench(onnx, against=peer_file)
-            row[variant] = {
-                "macs": _macs(ours.model),
-                "params": _params(ours.model),
-                "bytes": len(onnx),
-                "latency": to_plain(latency),
-            }
+    other = peers(model)
+    with quiet():
+        torch.onnx.export(other, (torch.zeros(1, 3, SIDE, SIDE),), folder / f"{PEER}.onnx")
+    num_bytes = sum(path.stat().st_size for path in folder.glob(f"{PEER}.onnx*"))
+    costs = {"code": code, "dense": _cost(dense.model), PEER: _cost(other) | {"bytes": num_bytes}}
+    for variant, structure in VARIANTS.items():
+        ours = small(dense, macs=costs[PEER]["macs"], structure=structure)
+        onnx = export_onnx(ours, export_batch=1)
+        (folder / f"{variant}.onnx").write_bytes(onnx)
+        costs[variant] = _cost(ours.model) | {"bytes": len(onnx)}
+    record.write_text(json.dumps(costs))
+    return costs
+
+
+def measured(name: str, folder: Path, costs: dict[str, Any]) -> dict[str, Any]:
+    """Return the row of one network: each of ours in turns with the peer's."""
+    row: dict[str, Any] = {"model": name, "ratio": RATIO, "round_to": ROUND_TO} | costs
+    for variant in VARIANTS:
+        latency = bench(folder / f"{variant}.onnx", against=folder / f"{PEER}.onnx", pause_seconds=PAUSE_SECONDS)
+        row[variant] = costs[variant] | {"latency": to_plain(latency)}
     return row
 
 
@@ -98,25 +111,16 @@ def peers(model: nn.Module) -> nn.Module:
     import torch_pruning
 
     model = copy.deepcopy(model)
-    ends = [each for each in model.modules() if NUM_CLASSES in _widths(each)]
-    pruner = torch_pruning.pruner.BasePruner(
-        model,
-        torch.zeros(1, 3, SIDE, SIDE),
-        importance=torch_pruning.importance.GroupMagnitudeImportance(p=2),
-        pruning_ratio=RATIO,
-        ignored_layers=ends,
-    )
     with quiet():
+        pruner = torch_pruning.pruner.BasePruner(
+            model,
+            torch.zeros(1, 3, SIDE, SIDE),
+            importance=torch_pruning.importance.GroupMagnitudeImportance(p=2),
+            pruning_ratio=RATIO,
+            ignored_layers=[each for each in model.modules() if NUM_CLASSES in _widths(each)],
+        )
         pruner.step()
     return model
-
-
-def exported_by_default(model: nn.Module, folder: Path) -> Path:
-    """Write a model as `torch.onnx.export` does when nothing else is said."""
-    path = folder / "peer.onnx"
-    with quiet():
-        torch.onnx.export(model, (torch.zeros(1, 3, SIDE, SIDE),), path)
-    return path
 
 
 def small(dense: Checkpoint, *, macs: int, structure: Structure) -> Checkpoint:
@@ -129,12 +133,9 @@ def _widths(module: nn.Module) -> tuple[int | None, int | None]:
     return getattr(module, "out_features", None), getattr(module, "out_channels", None)
 
 
-def _macs(model: nn.Module) -> int:
-    return count_cost(model, (3, SIDE, SIDE)).macs
-
-
-def _params(model: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in model.parameters())
+def _cost(model: nn.Module) -> dict[str, int]:
+    macs = count_cost(model, (3, SIDE, SIDE)).macs
+    return {"macs": macs, "params": sum(parameter.numel() for parameter in model.parameters())}
 
 
 if __name__ == "__main__":

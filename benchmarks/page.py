@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks import page_battery
+from benchmarks import page_battery, page_latency, page_precision
 from benchmarks.battery_row import Row, read_rows
 from benchmarks.markdown import origin, table
 from benchmarks.rows import RESULTS, ROOT
@@ -23,18 +23,28 @@ Written by `make bench` from `benchmarks/results/`; nothing here is edited by ha
 every row holds host, versions, settings and seed. Targets stand beside what was found, reached or not. Coverage
 of architectures has [a page of its own](coverage.md).
 """
-LATENCY = """\
-## Latency in ONNX Runtime, slim against dense
-
-`python -m benchmarks.latency --provider cpu --output benchmarks/results`; with a GPU `benchmarks/gpu_queue.sh OUT`
-"""
 THROUGHPUT = """\
 ## Throughput of fine-tuning and of attacks
 
 `python -m benchmarks.throughput --device cpu --output benchmarks/results`; with a GPU `benchmarks/gpu_queue.sh OUT`
 """
+REFERENCE = """\
+Against torchvision's reference recipe (DataLoader, PIL transforms, fp32), one epoch of each in turns on the same files
+and threads; the faster of no and one process that decodes beside counts.
+"""
+FINETUNE = """\
+## Three epochs of ResNet-20
+
+`python -m benchmarks.finetune`
+
+Half the multiply-adds by us and by plain torch-pruning, and the dense network tuned by our recipe (control). Accuracy
+on the test images, once at the end; seconds of processor time, decoding included. Rows on fewer training images are
+shortened runs.
+"""
+LEAST_RATIO = {"cpu": 1.6, "cuda": 5.0}
+"""Of our images/s to the reference recipe's, on ResNet-20."""
+MOST_BELOW_CONTROL, MOST_TIME = 0.015, 1.5
 NONE = "No rows yet.\n"
-NO_GPU = "No rows from a GPU yet.\n"
 
 
 def main() -> None:
@@ -54,52 +64,90 @@ def page(rows: Sequence[Row]) -> str:
         page_battery.resnets(rows),
         page_battery.speed(rows),
         page_battery.choice(rows),
-        latency(_records("latency")),
-        throughput(_records("throughput")),
+        page_latency.against_peer(_records("latency-peer/*.json")),
+        page_latency.slim_and_dense(_records("latency-*.json")),
+        page_latency.torch_rows(_records("torch-latency-*.json")),
+        page_precision.precisions(_records("precision/*.json")),
+        throughput(_records("throughput-*.json")),
+        finetuning(_records("finetune*.json")),
     )
     return "\n".join([HEAD, *sections])
 
 
-def latency(records: Sequence[dict[str, Any]]) -> str:
-    """Return the medians of slim and dense models, and their ratio with its interval."""
+def throughput(records: Sequence[dict[str, Any]]) -> str:
+    """Return images a second, and how they compare with the reference recipe."""
+    rows = [(record, row) for record in records for row in record["rows"]]
+    alone = [
+        [row["model"], row["what"], str(row["batch"]), f"{row['images_per_second']:.0f}"]
+        for _, row in rows
+        if row["what"] != "reference"
+    ]
+    pairs = [(record, row) for record, row in rows if row["what"] == "reference"]
+    made = [table(("network", "what", "batch", "images/s"), alone, num_left=2)] if alone or not pairs else []
+    if pairs:
+        head = ("network", "device", "threads", "ours (images/s)", "reference (images/s)", "ratio", "pairs")
+        made += [REFERENCE, table(head, [_pair(record, row) for record, row in pairs], num_left=2)]
+        made += ["\n".join(_reached(_device(record), row) for record, row in pairs if "resnet20" in row["model"])]
+    return _section(THROUGHPUT, records, "\n\n".join(each.rstrip() for each in made))
+
+
+def finetuning(records: Sequence[dict[str, Any]]) -> str:
+    """Return accuracy and time of the three parts, and whether the targets are reached."""
+    rows = [row for record in records for row in record["rows"]]
     cells = [
         [
-            row["model"],
-            each["provider"],
-            str(row["batch"]),
-            f"{row['dense'][0]['p50_ms']:.2f}",
-            f"{row['slim'][0]['p50_ms']:.2f}",
-            f"{row['ratio_p50']:.3f} ({row['ratio_interval'][0]:.3f} to {row['ratio_interval'][1]:.3f})",
+            row["part"],
+            str(row["epochs"]),
+            "all" if row["num_train"] is None else f"{row['num_train']:,}",
+            f"{row['macs_ratio']:.2f}x",
+            f"{row['test_accuracy']:.1%}",
+            "-" if row["seconds"] is None else f"{row['seconds']:,.0f}",
         ]
-        for record in records
-        for row in record["rows"]
-        for each in row["slim"][:1]
+        for row in rows
     ]
-    head = ("network", "provider", "batch", "dense p50 (ms)", "slim p50 (ms)", "ratio")
-    return _section(LATENCY, records, table(head, cells, num_left=2))
+    head = ("part", "epochs", "training images", "fewer multiply-adds", "test accuracy", "seconds")
+    whole = {row["part"]: row for row in rows if row["num_train"] is None}
+    made = table(head, cells, num_left=3)
+    if {"plain", "ours", "control"} <= set(whole):
+        below = whole["control"]["test_accuracy"] - whole["ours"]["test_accuracy"]
+        made += f"\n\n- at most 1.5 points below the control: {below:.1%}, {_said(below <= MOST_BELOW_CONTROL)}."
+        if whole["ours"]["seconds"] and whole["plain"]["seconds"]:
+            times = whole["ours"]["seconds"] / whole["plain"]["seconds"]
+            made += f"\n- at most 1.5 times as long as the plain recipe: {times:.2f}, {_said(times <= MOST_TIME)}."
+    return _section(FINETUNE, records, made)
 
 
-def throughput(records: Sequence[dict[str, Any]]) -> str:
-    """Return images a second."""
-    cells = [
-        [row["model"], row["what"], str(row["batch"]), f"{row['images_per_second']:.0f}"]
-        for record in records
-        for row in record["rows"]
-    ]
-    return _section(THROUGHPUT, records, table(("network", "what", "batch", "images/s"), cells, num_left=2))
+def _pair(record: dict[str, Any], row: dict[str, Any]) -> list[str]:
+    ours, theirs = row["images_per_second"], row["reference_images_per_second"]
+    threads, num = row["settings"]["threads"], len(row["ratios"])
+    device = f"{_device(record)}, {row['precision']}"
+    return [row["model"], device, str(threads), f"{ours:.0f}", f"{theirs:.0f}", f"{row['ratio']:.2f}", str(num)]
+
+
+def _device(record: dict[str, Any]) -> str:
+    return "cuda" if "cuda" in record["command"] else "cpu"
+
+
+def _reached(device: str, row: dict[str, Any]) -> str:
+    least = LEAST_RATIO[device]
+    return f"- {row['model']} on {device}, at least {least}: {row['ratio']:.2f}, {_said(row['ratio'] >= least)}."
+
+
+def _said(is_reached: bool) -> str:
+    return "reached" if is_reached else "**not reached**"
 
 
 def _section(words: str, records: Sequence[dict[str, Any]], made: str) -> str:
     if not records:
         return "\n".join([words, NONE])
     created, hosts, versions = ([record[name] for record in records] for name in ("created", "host", "versions"))
-    rest = [] if any(host["gpu"] for host in hosts) else [NO_GPU]
+    rest = [] if any(host["gpu"] for host in hosts) else [page_latency.NO_GPU]
     return "\n".join([words, made + "\n", *rest, origin(created, hosts, versions) + "\n"])
 
 
-def _records(kind: str) -> list[dict[str, Any]]:
+def _records(pattern: str) -> list[dict[str, Any]]:
     """Read what `rows.write_rows` wrote."""
-    return [json.loads(path.read_bytes()) for path in sorted(RESULTS.glob(f"{kind}-*.json"))]
+    return [json.loads(path.read_bytes()) for path in sorted(RESULTS.glob(pattern))]
 
 
 if __name__ == "__main__":

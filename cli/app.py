@@ -43,7 +43,7 @@ FAULT, USAGE, REJECTED, UNDECIDED = 1, 2, 3, 4
 ISSUES = "please report it with the command and the traceback that --debug shows"
 WHOLE = "install compress with all its dependencies: pip install . in a checkout; only gate and report do without"
 
-SHAREABLE = frozenset({"certify"})
+SHAREABLE = frozenset({"certify", "finetune"})
 """Commands that several processes may share."""
 
 COMMANDS: dict[str, Callable[..., int | None]] = {

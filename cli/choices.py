@@ -9,6 +9,7 @@ from typing import Any
 
 from cli import outputs
 from cli.options import EXPORTS
+from cli.tuning import cache_dir, recipe_of
 from cli.values import parse_accept, parse_ceiling, parse_latency, parse_ratio_for, parse_size
 from compressor.attacks import parse_threat
 from compressor.certify.battery import read_battery
@@ -18,7 +19,6 @@ from compressor.data import Data, parse_preprocess
 from compressor.errors import OptionError
 from compressor.export.form import Form
 from compressor.files import sha256_of_bytes
-from compressor.finetune import Recipe
 from compressor.gate.policy import demands_of, read_policy, threats_of
 from compressor.gate.units import SIZE_UNITS
 from compressor.load import Checkpoint, read_labels
@@ -138,12 +138,6 @@ def pruned_file(params: Params) -> Path:
     return outputs.destination(output, name, suffixes)
 
 
-def recipe_of(params: Params) -> Recipe:
-    """Return the default recipe with what the options change."""
-    given = {name: params.get(name) for name in ("epochs", "lr", "adversarial", "augment", "distill")}
-    return Recipe(seed=params["seed"], **{name: value for name, value in given.items() if value is not None})
-
-
 def proof_of(params: Params) -> Proof:
     """Return what the battery is asked; an unknown battery, threat or policy is refused before any work.
 
@@ -202,6 +196,7 @@ def place_of(params: Params, crew: Crew = ALONE) -> Place:
         device=resolve_device(params["device"]),
         batch_size=params.get("batch_size") or 256,
         crew=crew,
+        cache_dir=cache_dir(params),
         work_dir=params["work_dir"] if params["resume"] else None,
     )
 

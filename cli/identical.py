@@ -22,8 +22,14 @@ Plain = Mapping[str, Any]
 
 ADVICE = "choose another --output, or add --force"
 
+HISTORY = "compress.history/1"
+"""As `compressor.finetune.history` has it, whose room needs torch."""
+
 PASSING = ("evidence.max_age", "latency.")
 """Conditions whose figures pass with the hour, by how their ids begin: only what they come to is compared."""
+
+TIMED = ("created", "seconds", "images_per_second", "num_processes")
+"""What two histories of one training need not agree on."""
 
 MOMENTS = re.compile(r'timestamp="[^"]*"|\b\d+ (?:hours?|days?)\b')
 """What tells the time in a verdict that is written for reading."""
@@ -76,6 +82,32 @@ def refuse_other(path: Path, schema: str, asked: Plain, *, force: bool) -> None:
         raise OutputError(f"{path} exists already and is about another run: {'; '.join(other)}", advice=ADVICE)
 
 
+def refuse_other_training(checkpoint: Path, history: Path, key: str, *, force: bool) -> None:
+    """Refuse, before any training, to replace what another training wrote.
+
+    Args:
+        checkpoint: the destination; nothing may be there.
+        history: beside it; it says which training wrote the checkpoint.
+        key: digest of all that decides the outcome of the first training of this run.
+        force: overwrite whatever is there.
+
+    Raises:
+        OutputError: the files are of another run, or do not say of which.
+    """
+    taken = next((path for path in (checkpoint, history) if path.exists()), None)
+    if force or taken is None:
+        return
+    record = _record(history.read_bytes()) if history.is_file() else None
+    if record is None or record["schema"] != HISTORY:
+        raise OutputError(f"{taken} exists already, and no history beside it says how it was made", advice=ADVICE)
+    first = next(iter(record.get("earlier") or ()), record)
+    if not isinstance(first, dict) or first.get("key") != key:
+        raise OutputError(
+            f"{taken} exists already and is of another training: other weights, images, recipe or teacher",
+            advice=ADVICE,
+        )
+
+
 def _shown(value: object) -> str:
     return f"{value[:12]}..." if isinstance(value, str) and len(value) == 64 else json.dumps(value)
 
@@ -115,6 +147,15 @@ def _judged_of_latency(record: Plain) -> object:
     return asked_of_latency(record), [row["device_name"] for row in record["rows"]]
 
 
+def _judged_of_history(record: Plain) -> object:
+    def judged(value: object) -> object:
+        if isinstance(value, dict):
+            return {key: judged(item) for key, item in value.items() if key not in TIMED}
+        return [judged(item) for item in value] if isinstance(value, list) else value
+
+    return judged(record)
+
+
 def asked_of_latency(record: Plain) -> dict[str, object]:
     """Return what was asked of the run that timed."""
     return {
@@ -147,6 +188,7 @@ JUDGED: dict[str, Callable[[Plain], object]] = {
     CERTIFICATE: _judged_of_certificate,
     VERDICT: _judged_of_verdict,
     LATENCY: _judged_of_latency,
+    HISTORY: _judged_of_history,
 }
 """By what two records of a schema are compared; all others by everything but their time."""
 

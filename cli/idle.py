@@ -6,6 +6,7 @@ import typer
 
 from cli.options import option_name
 from compressor.errors import OptionError
+from compressor.finetune.recipe import Recipe
 from compressor.types import Structure
 
 OF_FILTERS = ("criterion", "ratio_for", "round_to", "global_", "isomorphic")
@@ -14,7 +15,10 @@ OF_BLOCKS = ("block_criterion",)
 """Options that say which blocks leave."""
 OF_CHOOSING = ("structure", "keep", *OF_FILTERS, *OF_BLOCKS)
 """What a ready plan has already decided."""
-OF_TUNING = ("epochs", "lr", "distill", "adversarial", "augment")
+OF_TUNING = (
+    *("recipe_", "set_", "epochs", "lr", "batch_size", "distill"),
+    *("adversarial", "adversarial_method", "augment", "compile_"),
+)
 """Options that say how what is left is tuned."""
 
 
@@ -82,6 +86,16 @@ def refuse_idle_precision(context: typer.Context) -> None:
             "prune writes a float32 checkpoint",
             "give it to export or release, or limit --target-bytes or --target-latency of the file",
         )
+
+
+def refuse_idle_method(context: typer.Context, recipe: Recipe) -> None:
+    """Refuse to say how adversarial examples are made where none are.
+
+    Raises:
+        OptionError: --adversarial-method was typed, and the recipe is natural.
+    """
+    if recipe.adversarial is None:
+        _refuse(typed(context, ("adversarial_method",)), "training is natural", "add --adversarial linf:8/255")
 
 
 def _refuse(option: str | None, reason: str, advice: str) -> None:

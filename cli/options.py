@@ -111,7 +111,12 @@ GlobalScope = Annotated[bool, _option("--global", "Rank filters across all layer
 IsomorphicScope = Annotated[bool, _option("--isomorphic", "Rank filters across layers of the same structure.", PRUNE)]
 RoundTo = Annotated[
     int | None,
-    _option("--round-to", "Keep widths a multiple of this; by default 16, or 8, 4, 2 in narrow layers.", PRUNE, min=1),
+    _option(
+        "--round-to",
+        "Keep widths a multiple of this (16 suits CPUs); by default 16, or 8, 4, 2 in narrow layers.",
+        PRUNE,
+        min=1,
+    ),
 ]
 Keep = Annotated[list[str] | None, _option("--keep", "Modules that stay whole (glob, repeatable).", PRUNE)]
 RatioFor = Annotated[
@@ -121,8 +126,18 @@ RatioFor = Annotated[
 Steps = Annotated[
     int, _option("--steps", "Prune in so many steps, with an epoch of fine-tuning in between.", PRUNE, min=1)
 ]
+TuningRecipe = Annotated[
+    str | None, _option("--recipe", "few (epochs), full (run), or a TOML file of recipe values.", TUNE)
+]
+SetValues = Annotated[
+    list[str] | None,
+    _option("--set", "Any other recipe value, e.g. weight_decay=1e-4 (repeatable).", TUNE, metavar="NAME=VALUE"),
+]
 Epochs = Annotated[int | None, _option("--epochs", "Passes over the training images.", TUNE, min=0)]
-LearningRate = Annotated[float | None, _option("--lr", "Peak learning rate.", TUNE)]
+LearningRate = Annotated[
+    float | None, _option("--lr", "Peak learning rate at a batch of 128; it grows with the batch.", TUNE)
+]
+TrainingBatch = Annotated[int | None, _option("--batch-size", "Images per optimizer step.", TUNE, min=2)]
 Distill = Annotated[
     bool | None,
     _option("--distill/--no-distill", "Learn from the dense model's answers as well.", TUNE),
@@ -131,7 +146,19 @@ DistillFrom = Annotated[Path | None, _option("--distill-from", "Checkpoint of th
 Adversarial = Annotated[
     str | None, _option("--adversarial", "Train on adversarial examples of this threat.", TUNE, metavar="THREAT")
 ]
-Augment = Annotated[str | None, _option("--augment", "auto, none, crop or crop-flip.", TUNE)]
+AdversarialMethod = Annotated[
+    str | None, _option("--adversarial-method", "How: pgd, trades, or the cheap fast and free.", TUNE)
+]
+Augment = Annotated[
+    str | None,
+    _option(
+        "--augment", "auto, none, crop, crop-flip, resized-crop, trivial-augment; for robustness augmix, noise.", TUNE
+    ),
+]
+Compile = Annotated[
+    bool | None,
+    _option("--compile/--no-compile", "Train by torch.compile; resuming is then not to the bit.", TUNE),
+]
 Control = Annotated[bool, _option("--control", "Also tune the dense model by the same recipe.", TUNE)]
 
 ExportPrecision = Annotated[
@@ -196,6 +223,9 @@ Output = Annotated[Path | None, _option("--output", "Where to write.", RUN, shor
 Force = Annotated[bool, _option("--force", "Overwrite what differs.", RUN)]
 Json = Annotated[bool, _option("--json", "The record on stdout, words on stderr.", RUN)]
 Config = Annotated[Path | None, _option("--config", "Read options from this TOML file.", RUN)]
+CacheDir = Annotated[
+    Path | None, _option("--cache-dir", "Keep resized training images here; by default in --work-dir.", RUN)
+]
 Resume = Annotated[bool, _option("--resume/--no-resume", "Go on from the state in --work-dir.", RUN)]
 WorkDir = Annotated[Path, _option("--work-dir", "Where state for resuming lives.", RUN)]
 TimeLimit = Annotated[str | None, _option("--time-limit", "Stop after this long, e.g. 25m; resumable.", RUN)]

@@ -80,6 +80,11 @@ def write_outputs(contents: Mapping[Path, bytes], *, force: bool) -> None:
     write_all(contents)
 
 
+def history_beside(checkpoint: Path) -> Path:
+    """Return where the history of a tuned checkpoint goes: several checkpoints in one folder each keep their own."""
+    return checkpoint.with_suffix(".history.json")
+
+
 def outcomes_beside(certificate: Path) -> Path:
     """Return where the outcomes of a certificate go: several certificates in one folder each keep their own."""
     stem = "" if certificate.name == "certificate.json" else f"{certificate.stem}-"

@@ -1,15 +1,19 @@
 """What a person reads when a command is done, and the next command."""
 
+import statistics
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
+from cli.outputs import history_beside
 from compressor.bench.record import Latency, LatencyRow
 from compressor.certify.certificate import Certificate, ThreatResult
 from compressor.certify.corruption_result import CorruptionResult
-from compressor.data import Data
 from compressor.estimate import Estimate
-from compressor.finetune import History, Recipe
+from compressor.export.record import Parity
+from compressor.finetune import History, Prepared
+from compressor.finetune.microbatches import mean_batch, num_steps
+from compressor.finetune.recipe import peak_rate
 from compressor.prune import Plan, Target
 from compressor.records import to_plain
 from compressor.report.text import commands_text
@@ -71,46 +75,82 @@ def _amount(value: float) -> str:
 
 def shrunk_text(shrunk: Shrunk, path: Path) -> str:
     """Say what became of the checkpoint, and what to do next."""
-    lines = [plan_text(shrunk.plan), f"wrote {path}"]
+    lines = [plan_text(shrunk.plan)]
     if shrunk.history is None:
         lines += [
+            f"wrote {path}",
             "Nothing was fine-tuned: without --data there are no training images, and the accuracy has dropped.",
             f"next: compress finetune {path} --data DATA",
         ]
     else:
-        lines += [_accuracy_line(shrunk.history), f"next: compress export {path}"]
+        lines += [*_tuned_lines(shrunk.history), *_wrote(path), f"next: compress export {path}"]
     return "\n".join(lines)
 
 
 def history_text(history: History, path: Path) -> str:
     """Say what fine-tuning brought."""
-    return "\n".join([_accuracy_line(history), f"wrote {path}", f"next: compress export {path}"])
+    return "\n".join([*_tuned_lines(history), *_wrote(path), f"next: compress export {path}"])
 
 
-def _accuracy_line(history: History) -> str:
+def _wrote(path: Path) -> list[str]:
+    """Say which files a tuned checkpoint is."""
+    return [f"wrote {path}", f"wrote {history_beside(path)}"]
+
+
+def _tuned_lines(history: History) -> list[str]:
+    """Say what came back, how fast, and what a reader should know."""
     best = history.select_accuracy
-    return f"select accuracy {history.select_accuracy_before:.1%} -> {best:.1%} (epoch {history.best_epoch} kept)"
+    lines = [f"select accuracy {history.select_accuracy_before:.1%} -> {best:.1%} (epoch {history.best_epoch} kept)"]
+    if history.select_robust_accuracy is not None:
+        lines.append(f"of a sample, {history.select_robust_accuracy:.1%} under the attack of training")
+    if history.epochs:
+        rate = statistics.median(epoch.images_per_second for epoch in history.epochs)
+        lines.append(f"trained on {rate:,.0f} images/s (median epoch)")
+    return lines + [f"note: {note}" for note in history.notes]
 
 
-def recipe_text(recipe: Recipe, data: Data) -> str:
-    """Say what fine-tuning would do."""
-    num = len(data.train) if data.train else 0
+def recipe_text(ready: Prepared, estimate: Estimate) -> str:
+    """Say what fine-tuning would do: every value of the recipe as it would be carried out, and the time."""
+    recipe, num = ready.recipe, len(ready.train)
     values = ", ".join(f"{key}={value}" for key, value in to_plain(recipe).items() if value is not None)
-    return f"would fine-tune on {num} images with {values}"
+    steps = num_steps(recipe, num_images=num)
+    per_step = recipe.batch_size // recipe.micro_batch
+    peak = peak_rate(recipe, batch_size=mean_batch(recipe, num_images=num))
+    lines = [
+        f"would fine-tune on {num:,} images, judged by {len(ready.select):,} select images",
+        f"recipe          {values}",
+        f"an epoch        {steps} steps of {per_step} x {recipe.micro_batch} images",
+        f"learning rate   {peak:.4g} at its peak",
+        f"time            about {_duration(estimate.seconds)}, measured here",
+        f"disk            {estimate.disk_bytes / 1e6:.0f} MB",
+    ]
+    return "\n".join(_wrapped(line) for line in lines)
 
 
 def export_text(shipped: Shipped, path: Path) -> str:
     """Say how the ONNX file compares with the torch model."""
-    parity = shipped.parity
-    return "\n".join(
-        [
-            f"model.onnx      {parity.bytes_model:,} bytes",
-            f"parity          {parity.decision}: same answer on {parity.agreement:.1%} of {parity.num_images} images, "
-            f"largest difference {parity.max_abs:.1e}",
-            f"wrote {path} (not certified)",
-            f"next: compress certify {path} --data DATA --threat linf:2/255",
-        ]
-    )
+    lines = [f"model.onnx      {shipped.parity.bytes_model:,} bytes, {shipped.parity.precision}"]
+    if shipped.ort is not None:
+        lines.append(f"model.ort       {len(shipped.ort):,} bytes")
+    for parity in shipped.parities:
+        lines += _parity_lines(parity)
+    lines.append(f"wrote {path} (not certified)")
+    if shipped.agrees:
+        lines.append(f"next: compress certify {path} --data DATA --threat linf:2/255")
+    return "\n".join(lines)
+
+
+def _parity_lines(parity: Parity) -> list[str]:
+    apart = f"logits at most {parity.max_rel:.1e} of the largest apart"
+    lines = [
+        f"parity          {parity.decision} on {parity.provider}: {apart}",
+        f"                same answer on {parity.agreement:.1%} of {parity.num_images} images, "
+        f"{parity.agreement_adversarial or 0:.1%} of {parity.num_adversarial} adversarial ones",
+    ]
+    if parity.accuracy_torch is not None and parity.accuracy_onnx is not None:
+        both = f"{parity.accuracy_torch:.1%} in torch, {parity.accuracy_onnx:.1%} in onnxruntime"
+        lines.append(f"                accuracy {both}")
+    return lines
 
 
 def certificate_text(certificate: Certificate, path: Path) -> str:

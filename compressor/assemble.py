@@ -57,6 +57,7 @@ class Records:
     certificate: Certificate
     outcomes: Outcomes
     control: Certificate | None
+    control_history: History | None
     latency: tuple[Latency, ...]
     """One per configuration that was timed; at least one."""
     policy: bytes
@@ -118,6 +119,7 @@ def bundle_files(records: Records, summary: Summary, replay: bytes) -> dict[str,
         names.CERTIFICATE: dump(records.certificate),
         names.OUTCOMES: records.outcomes.to_bytes(),
         names.CONTROL: dump(records.control) if records.control else None,
+        names.CONTROL_HISTORY: dump(records.control_history) if records.control_history else None,
         names.POLICY: records.policy,
         names.VERDICT: dump(records.verdict),
         names.LABELS: "".join(f"{label}\n" for label in labels).encode(),

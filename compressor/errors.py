@@ -7,6 +7,7 @@
     |   `-- UntrustedPickle    it needs code to run; --trust-pickle was not given
     |-- PruneError         nothing can be pruned as asked
     |-- FinetuneError      training cannot start, or diverged
+    |   `-- Diverged           in its first epoch; `finetune.tune` has it, for it carries the model from before
     |-- ExportError        the model cannot be written as ONNX
     |-- CertifyError       the battery cannot run on this model or data
     |-- MachineError       this machine lacks a provider, disk or memory

@@ -14,13 +14,14 @@ from compressor.certify.battery import read_battery
 from compressor.certify.proving import NUM_SMOOTHED
 from compressor.data import Data
 from compressor.evaluate import chunk_size
+from compressor.finetune import Prepared, Recipe
 from compressor.gate.policy import read_policy, threats_of
 from compressor.load import Checkpoint
 from compressor.progress import SILENT, Progress
 from compressor.prove import OutOfReach, Prover, trace
 from compressor.prove.smoothing import NUM_CHOOSING, NUM_DRAWS
 from compressor.steps import fit, open_model
-from compressor.task import Proof, Task
+from compressor.task import Place, Proof, Task
 from compressor.types import Norm
 
 JUDGED_AGAIN = 2
@@ -120,12 +121,7 @@ def estimate_release(source: Path | nn.Module, task: Task, *, progress: Progress
     )
     num_images = min(task.num_images, len(data.test) if data.test else 0)
     num_train = len(data.train) if data.train else 0
-    tuned = num_models - 1
-    tuning = StageEstimate(
-        stage="fine-tune",
-        seconds=per_image * TRAINING_PASSES * task.recipe.epochs * num_train * tuned,
-        what=f"{task.recipe.epochs} epochs of {num_train} images, {tuned} models",
-    )
+    tuning = _tune(per_image, task.recipe, num_train=num_train, num_models=num_models - 1)
     certifying = _certify(
         per_image, proof=proof, num_images=num_images, num_models=num_models, num_classes=dense.num_classes
     )
@@ -133,6 +129,35 @@ def estimate_release(source: Path | nn.Module, task: Task, *, progress: Progress
         [_prove(dense, per_image, proof=proof, num_images=num_images, num_models=num_models)] if proof.prove else []
     )
     return Estimate(stages=(tuning, certifying, *proving), disk_bytes=_state_bytes(dense, num_images * num_models))
+
+
+def estimate_finetune(checkpoint: Checkpoint, ready: Prepared, *, place: Place) -> Estimate:
+    """Guess what fine-tuning would cost, with the select images after each epoch."""
+    per_image = seconds_per_image(checkpoint, device=place.device)
+    recipe, num_select = ready.recipe, len(ready.select)
+    tuning = _tune(per_image, recipe, num_train=len(ready.train), num_models=1, num_select=num_select)
+    busy = min(place.crew.size, recipe.batch_size // recipe.micro_batch)
+    shared = StageEstimate(stage=tuning.stage, seconds=tuning.seconds / busy, what=tuning.what)
+    return Estimate(stages=(shared,), disk_bytes=_state_bytes(checkpoint, 0))
+
+
+def _tune(per_image: float, recipe: Recipe, *, num_train: int, num_models: int, num_select: int = 0) -> StageEstimate:
+    """Guess from above."""
+    num_passes = recipe.epochs * (_passes(recipe) * num_train + num_select)
+    return StageEstimate(
+        stage="fine-tune",
+        seconds=per_image * num_passes * num_models,
+        what=f"{recipe.epochs} epochs of {num_train} images, {num_models} models",
+    )
+
+
+def _passes(recipe: Recipe) -> float:
+    """Return the passes of one image in an epoch: an inner attack goes forward and backward in each of its steps."""
+    if recipe.adversarial is None:
+        return TRAINING_PASSES
+    steps = recipe.adversarial_steps
+    inner = {"pgd": steps, "trades": steps + TRAINING_PASSES, "fast": 1, "free": (steps - 1) * TRAINING_PASSES}
+    return TRAINING_PASSES + inner[recipe.adversarial_method]
 
 
 def _certify(per_image: float, *, proof: Proof, num_images: int, num_models: int, num_classes: int) -> StageEstimate:

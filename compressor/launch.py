@@ -11,3 +11,8 @@ def num_processes() -> int:
 def local_rank() -> int:
     """Return the number of this process among those of its machine; 0 where torchrun did not start it."""
     return int(os.environ.get("LOCAL_RANK", "0")) if num_processes() > 1 else 0
+
+
+def num_local_processes() -> int:
+    """Return how many of the processes of `num_processes` share this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if num_processes() > 1 else 1

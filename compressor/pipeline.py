@@ -75,6 +75,7 @@ def release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT
         expect_accuracy=task.expect_accuracy,
         seed=seed,
         device=place.device,
+        cache=place.cache_dir,
         progress=progress,
     )
     if data.test is None:
@@ -91,9 +92,9 @@ def release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT
         place=place,
         progress=progress,
     )
-    control = None
+    control = control_history = None
     if task.control and shrunk.history is not None:
-        control, _ = tune(dense, data, task.recipe, teacher=dense, place=place, progress=progress)
+        control, control_history = tune(dense, data, task.recipe, teacher=dense, place=place, progress=progress)
 
     name = task.name or _name_of(source)
     shipped = ship(
@@ -152,6 +153,7 @@ def release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT
         certificate=certificate,
         outcomes=outcomes,
         control=reference,
+        control_history=control_history,
         latency=latency,
         policy=policy_bytes,
         verdict=verdict,

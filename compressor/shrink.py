@@ -6,11 +6,11 @@ from functools import partial
 from pathlib import Path
 
 from compressor.data import Data
-from compressor.errors import PruneError
+from compressor.errors import FinetuneError, PruneError
 from compressor.export.form import PLAIN, Form
 from compressor.export.onnx import export_onnx
 from compressor.files import sha256_of_bytes, write_whole
-from compressor.finetune import History, Recipe
+from compressor.finetune import Diverged, Earlier, History, Recipe
 from compressor.load import Checkpoint
 from compressor.measures import FileBytes, FileLatency
 from compressor.progress import SILENT, Progress
@@ -118,16 +118,30 @@ def shrink(
     timing: Timing | None = None,
     seed: int = 0,
     place: Place = HERE,
+    admit: Callable[[str], None] | None = None,
     progress: Progress = SILENT,
 ) -> Shrunk:
     """Choose what leaves, cut it, and fine-tune when there are training images.
 
     With several steps, filters and blocks are scored anew after each, on weights that were tuned for an epoch. The plan
-    tells all steps as one cut of the dense model.
+    tells all steps as one cut of the dense model, and the history has the epochs between them.
+
+    Args:
+        dense: the model before.
+        cut: how much leaves, and how it is chosen.
+        data: images; without training images nothing is tuned.
+        recipe: of the fine-tuning.
+        form: of the file whose bytes or latency are limited.
+        timing: where its latency counts.
+        seed: of everything that is drawn.
+        place: where state is kept.
+        admit: told the digest of what decides the outcome of the first training, before it; may raise.
+        progress: listener.
 
     Raises:
         PruneError: nothing can be removed as asked.
-        FinetuneError: training diverged.
+        Diverged: the last training was lost in its first epoch; carries the model as it was cut.
+        FinetuneError: one between steps was.
     """
     choose_here = partial(
         choose,
@@ -142,6 +156,7 @@ def shrink(
     may_tune = data is not None and data.train is not None and recipe.epochs > 0
     current = dense
     plans: list[Plan] = []
+    earlier: list[Earlier] = []
     parts = _parts(dense, cut, choose_here)
     for number, part in enumerate(parts, start=1):
         try:
@@ -160,13 +175,43 @@ def shrink(
             assert data is not None
             between = replace(recipe, epochs=min(EPOCHS_BETWEEN, recipe.epochs))
             progress.say(f"step {number} of {len(parts)}: {current.history[-1]}")
-            current, _ = tune(current, data, between, teacher=dense, place=place, progress=progress)
+            what = current.history[-1]
+            try:
+                current, found = tune(
+                    current,
+                    data,
+                    between,
+                    teacher=dense,
+                    place=place,
+                    admit=None if earlier else admit,
+                    progress=progress,
+                )
+            except Diverged as error:  # half of the cut is nobody's wish, so it is not handed on
+                raise FinetuneError(f"step {number} of {len(parts)}: {error}", advice=error.advice) from error
+            earlier.append(_told(what, found))
     whole = compose(dense, plans)
     if not may_tune:
         return Shrunk(checkpoint=current, plan=whole, history=None)
     assert data is not None
-    tuned, history = tune(current, data, recipe, teacher=dense, place=place, progress=progress)
-    return Shrunk(checkpoint=tuned, plan=whole, history=history)
+    tuned, history = tune(
+        current, data, recipe, teacher=dense, place=place, admit=None if earlier else admit, progress=progress
+    )
+    return Shrunk(checkpoint=tuned, plan=whole, history=replace(history, earlier=tuple(earlier) or None))
+
+
+def _told(what: str, history: History) -> Earlier:
+    """Return what the last history says of the tuning after an earlier step."""
+    assert history.key is not None
+    return Earlier(
+        what=what,
+        key=history.key,
+        select_accuracy_before=history.select_accuracy_before,
+        select_accuracy_batchnorm=history.select_accuracy_batchnorm,
+        epochs=history.epochs,
+        best_epoch=history.best_epoch,
+        select_accuracy=history.select_accuracy,
+        notes=history.notes,
+    )
 
 
 def _parts(dense: Checkpoint, cut: Cut, choose_here: Callable[..., Plan]) -> list[Cut]:

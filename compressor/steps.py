@@ -1,6 +1,7 @@
 """The stations of the route one at a time, each with what it needs from its neighbours."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,7 @@ def fit(
     expect_accuracy: float | None = None,
     seed: int = 0,
     device: str = "cpu",
+    cache: Path | None = None,
     progress: Progress = SILENT,
 ) -> tuple[Checkpoint, Data]:
     """Open the data of a loaded checkpoint, and take from it what the file does not say.
@@ -102,6 +104,7 @@ def fit(
         input_size=checkpoint.input_shape[1:] if checkpoint.input_known else None,
         channels=checkpoint.input_shape[0],
         seed=seed,
+        cache=cache,
         progress=progress,
     )
     for note in images.notes:
@@ -127,12 +130,31 @@ def tune(
     *,
     teacher: Checkpoint | None = None,
     place: Place = HERE,
+    admit: Callable[[str], None] | None = None,
     progress: Progress = SILENT,
 ) -> tuple[Checkpoint, History]:
-    """Fine-tune on the train role and keep the best epoch by the select role."""
-    folder = place.state("finetune")
-    state = folder / f"{checkpoint.sha256[:16]}.pt" if folder else None
-    return finetune(checkpoint, data, recipe, teacher=teacher, device=place.device, state=state, progress=progress)
+    """Fine-tune on the train role and keep the best epoch by the select role.
+
+    Args:
+        checkpoint: what is tuned.
+        data: with training and select images.
+        recipe: how.
+        teacher: the dense model.
+        place: where state is kept, and the processes that share the work.
+        admit: told the digest of all that decides the outcome before any training; may raise.
+        progress: listener.
+    """
+    return finetune(
+        checkpoint,
+        data,
+        recipe,
+        teacher=teacher,
+        device=place.device,
+        state=place.state("finetune"),
+        crew=place.crew,
+        admit=admit,
+        progress=progress,
+    )
 
 
 def ship(

@@ -94,6 +94,8 @@ class Place:
     """The processes that share this run."""
     work_dir: Path | None = None
     """State for resuming; None keeps none."""
+    cache_dir: Path | None = None
+    """Resized training images; None keeps none."""
 
     def state(self, stage: str) -> Path | None:
         """Return the folder for one stage's state."""

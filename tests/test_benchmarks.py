@@ -11,8 +11,9 @@ from benchmarks.battery_claims import REFERENCES, SECONDS, claims
 from benchmarks.battery_parts import KINDS, current_code, parts
 from benchmarks.battery_row import SCHEMA, Answer, Row, packed, read_rows
 from benchmarks.battery_runs import digest_of
-from benchmarks.page import PAGE, latency, page
+from benchmarks.page import PAGE, finetuning, page, throughput
 from benchmarks.page_battery import oracles, resnets, speed
+from benchmarks.page_latency import against_peer, slim_and_dense, torch_rows
 from compressor.attacks.threat import parse_threat
 from compressor.certify.certificate import AttackResult
 from compressor.records import dump
@@ -154,6 +155,48 @@ def test_a_target_that_is_missed_is_said() -> None:
 
 def test_sections_without_rows_say_so() -> None:
     """A benchmark that nobody ran yet leaves no gap."""
-    for text in (oracles([]), resnets([]), speed([]), latency([])):
+    for text in (
+        oracles([]),
+        resnets([]),
+        speed([]),
+        against_peer([]),
+        slim_and_dense([]),
+        torch_rows([]),
+        throughput([]),
+        finetuning([]),
+    ):
         assert "No rows yet." in text
         assert "python -m benchmarks." in text
+
+
+def test_fine_tuning_is_compared_with_the_reference_recipe() -> None:
+    """The ratio of the pairs stands beside its target; rates of our own stand in a table of theirs."""
+    settings = {"threads": 1}
+    alone = {"model": "cifar:resnet20", "what": "attack", "batch": 32, "images_per_second": 99.0, "settings": settings}
+    pair = {
+        "model": "cifar:resnet20", "what": "reference", "batch": 128, "images_per_second": 320.0,
+        "reference_images_per_second": 200.0, "ratio": 1.6, "ratios": [1.5, 1.6, 1.7], "precision": "fp32",
+        "settings": settings,
+    }  # fmt: skip
+    record = {"created": "2026-01-02", "command": "python", "host": {"cpu": "abacus", "cores": 2, "gpu": ""}}
+    made = record | {"versions": {"torch": "9"}, "rows": [alone, pair]}
+    assert "| cifar:resnet20 | cpu, fp32 | 1 | 320 | 200 | 1.60 | 3 |" in throughput([made])
+    assert "at least 1.6: 1.60, reached" in throughput([made])
+    assert "| cifar:resnet20 | attack | 32 | 99 |" in throughput([made])
+    slow = made | {"rows": [pair | {"ratio": 1.59}]}
+    assert "1.59, **not reached**" in throughput([slow])
+
+
+def test_three_epochs_are_compared_with_the_control() -> None:
+    """Targets are judged on all training images only; a run that went on elsewhere has no time."""
+    rows = [
+        {"part": part, "epochs": 3, "num_train": None, "macs_ratio": 2.0, "test_accuracy": accuracy, "seconds": seconds}
+        for part, accuracy, seconds in (("plain", 0.84, 100.0), ("ours", 0.866, 150.0), ("control", 0.88, None))
+    ]
+    record = {"created": "2026-01-02", "command": "python", "host": {"cpu": "abacus", "cores": 2, "gpu": ""}}
+    made = record | {"versions": {"torch": "9"}, "rows": rows}
+    assert "below the control: 1.4%, reached" in finetuning([made])
+    assert "the plain recipe: 1.50, reached" in finetuning([made])
+    assert "| control | 3 | all | 2.00x | 88.0% | - |" in finetuning([made])
+    short = made | {"rows": [row | {"num_train": 2000} for row in rows]}
+    assert "reached" not in finetuning([short])

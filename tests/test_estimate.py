@@ -7,6 +7,7 @@ import pytest
 
 from compressor import estimate
 from compressor.attacks.threat import parse_threat
+from compressor.finetune import Recipe
 from compressor.task import Proof
 
 THREATS = (parse_threat("linf:8/255"), parse_threat("l2:0.5"))
@@ -51,3 +52,14 @@ def test_an_audit_costs_the_full_battery_on_its_survivors() -> None:
 def test_fewer_classes_are_fewer_targets() -> None:
     """With four classes three wrong ones are left to aim at."""
     assert estimate.passes_of("full", THREATS[0], 4) == 2 + 85 + 101 + 304 + 601 + 5001 + 1 + 2 * 8
+
+
+def test_the_cheap_methods_of_adversarial_training_are_guessed_cheaper() -> None:
+    """Passes of an epoch: one step for `fast`, one training pass for each replay of `free`, both twins for `trades`."""
+    recipe = Recipe(adversarial="linf:8/255", adversarial_steps=7)
+    found = {
+        method: estimate._passes(replace(recipe, adversarial_method=method))
+        for method in ("fast", "pgd", "trades", "free")
+    }
+    assert found == {"fast": 3, "pgd": 9, "trades": 11, "free": 14}
+    assert estimate._passes(Recipe()) == 2

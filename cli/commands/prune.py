@@ -1,5 +1,7 @@
 """compress prune: choose what leaves, cut it, tune what stays."""
 
+from functools import partial
+
 import typer
 
 from cli import options
@@ -35,11 +37,16 @@ def run(
     threads: options.Threads = None,
     data: options.Data = None,
     expect_accuracy: options.ExpectAccuracy = None,
+    recipe_: options.TuningRecipe = None,
+    set_: options.SetValues = None,
     epochs: options.Epochs = None,
     lr: options.LearningRate = None,
+    batch_size: options.TrainingBatch = None,
     distill: options.Distill = None,
     adversarial: options.Adversarial = None,
+    adversarial_method: options.AdversarialMethod = None,
     augment: options.Augment = None,
+    compile_: options.Compile = None,
     arch: options.Arch = None,
     preprocess: options.Preprocess = None,
     input_size: options.InputSize = None,
@@ -50,6 +57,7 @@ def run(
     seed: options.Seed = 0,
     resume: options.Resume = True,
     work_dir: options.WorkDir = options.WORK_DIR,
+    cache_dir: options.CacheDir = None,
     output: options.Output = None,
     force: options.Force = False,
     json: options.Json = False,
@@ -60,8 +68,9 @@ def run(
     debug: options.Debug = False,
 ) -> int:
     """Make a slim checkpoint, NAME-slim.safetensors; fine-tuned when --data has training images."""
-    from cli import choices, idle, outputs, texts
+    from cli import choices, identical, idle, outputs, texts, tuning
     from compressor import shrink
+    from compressor.finetune import Diverged
     from compressor.load import file_bytes
     from compressor.records import dump
     from compressor.steps import fit, open_model
@@ -73,15 +82,22 @@ def run(
     cut, form, recipe, place, timing = (
         choices.cut_of(context.params),
         choices.form_of(context.params),
-        choices.recipe_of(context.params),
+        tuning.recipe_of(context.params, batch_size=batch_size),
         choices.place_of(context.params),
         choices.timing_of(context.params),
     )
+    idle.refuse_idle_method(context, recipe)
     path = choices.pruned_file(context.params)
     dense, images = open_model(checkpoint, progress=screen, **choices.source_of(context.params)), None
     if data is not None:
         dense, images = fit(
-            dense, data, expect_accuracy=expect_accuracy, seed=seed, device=place.device, progress=screen
+            dense,
+            data,
+            expect_accuracy=expect_accuracy,
+            seed=seed,
+            device=place.device,
+            cache=place.cache_dir,
+            progress=screen,
         )
     if plan_only or dry_run:
         chosen = shrink.choose(
@@ -91,10 +107,28 @@ def run(
             outputs.write_output(path, dump(chosen), force=force)
         show(dump(chosen).decode() if json else texts.plan_text(chosen))
         return 0
-    shrunk = shrink.shrink(
-        dense, cut=cut, data=images, recipe=recipe, form=form, timing=timing, seed=seed, place=place, progress=screen
-    )
-    outputs.write_output(path, file_bytes(shrunk.checkpoint, path.suffix), force=force)
+    beside = outputs.history_beside(path)
+    try:
+        shrunk = shrink.shrink(
+            dense,
+            cut=cut,
+            data=images,
+            recipe=recipe,
+            form=form,
+            timing=timing,
+            seed=seed,
+            place=place,
+            admit=partial(identical.refuse_other_training, path, beside, force=force),
+            progress=screen,
+        )
+    except Diverged as error:
+        contents = {path: file_bytes(error.checkpoint, path.suffix), beside: dump(error.history)}
+        outputs.write_outputs(contents, force=force)
+        raise
+    contents = {path: file_bytes(shrunk.checkpoint, path.suffix)}
+    if shrunk.history is not None:
+        contents[beside] = dump(shrunk.history)
+    outputs.write_outputs(contents, force=force)
     if json:
         show(outputs.as_json("prune", checkpoint=path, plan=shrunk.plan, history=shrunk.history))
     else:

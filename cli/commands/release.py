@@ -33,11 +33,15 @@ def run(
     keep: options.Keep = None,
     ratio_for: options.RatioFor = None,
     steps: options.Steps = 1,
+    recipe_: options.TuningRecipe = None,
+    set_: options.SetValues = None,
     epochs: options.Epochs = None,
     lr: options.LearningRate = None,
     distill: options.Distill = None,
     adversarial: options.Adversarial = None,
+    adversarial_method: options.AdversarialMethod = None,
     augment: options.Augment = None,
+    compile_: options.Compile = None,
     control: options.Control = False,
     precision: options.ExportPrecision = Precision.FP32,
     input_: options.ExportInput = InputForm.FLOAT_NCHW,
@@ -64,6 +68,7 @@ def run(
     seed: options.Seed = 0,
     resume: options.Resume = True,
     work_dir: options.WorkDir = options.WORK_DIR,
+    cache_dir: options.CacheDir = None,
     batch_size: options.BatchSize = 256,
     output: options.Output = None,
     force: options.Force = False,
@@ -82,6 +87,7 @@ def run(
     idle.refuse_idle_choices(context)
     screen = Screen(quiet=quiet, time_limit=time_limit)
     task = choices.release_of(context.params, commands=typed.typed_commands(context))
+    idle.refuse_idle_method(context, task.recipe)
     outputs.check_folder(task.output)
     if dry_run:
         show(texts.estimate_text(estimate_release(checkpoint, task, progress=screen)))

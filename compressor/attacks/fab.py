@@ -37,6 +37,7 @@ def fab_targeted(
     alpha_max: float = 0.1,
     overshoot: float = 1.05,
     backward: float = 0.9,
+    clean_logits: Tensor | None = None,
 ) -> Tensor:
     """Look for the nearest image of each of the likeliest wrong classes.
 
@@ -52,6 +53,7 @@ def fab_targeted(
         alpha_max: largest share that the clean image's own step has in the next iterate.
         overshoot: by what steps to the boundary are multiplied (eta in the paper).
         backward: share of its way that a wrong iterate outside the threat keeps (beta in the paper).
+        clean_logits: (n, K) the model's answers to the images, where they are known; None: it is asked.
 
     Returns:
         (n, C, H, W) float32 within the threat: the iterate that broke the image, or the nearest to it.
@@ -59,7 +61,7 @@ def fab_targeted(
     Source: arXiv 1907.02044, algorithm 1, in the targeted form of arXiv 2003.01690.
     """
     standing = Standing(images, labels, seeds, threat)
-    logits = model.logits(images, seeds)
+    logits = model.logits(images, seeds) if clean_logits is None else clean_logits
     standing.judge(images, logits)
     targets = likeliest_wrong(logits, labels, min(num_targets, logits.shape[1] - 1))
     for column in range(targets.shape[1]):

@@ -26,6 +26,7 @@ def margin_cascade(
     num_steps: int = 20,
     num_targets: int = 3,
     momentum: float = 0.75,
+    clean_logits: Tensor | None = None,
 ) -> Tensor:
     """Climb the probability margin, then the logit difference to each of the likeliest wrong classes.
 
@@ -38,6 +39,7 @@ def margin_cascade(
         num_steps: gradient steps of each stage.
         num_targets: wrong classes to try, likeliest on the clean image first; at most K - 1 are.
         momentum: share of the last direction that is kept.
+        clean_logits: (n, K) the model's answers to the images, where they are known; None: it is asked.
 
     Returns:
         (n, C, H, W) float32 within the threat: the iterate that broke the image, or the nearest to it.
@@ -45,7 +47,7 @@ def margin_cascade(
     Source: the margin is that of arXiv 2411.15210; momentum on L1-normalised gradients is that of arXiv 1710.06081.
     """
     standing = Standing(images, labels, seeds, threat)
-    logits = model.logits(images, seeds)
+    logits = model.logits(images, seeds) if clean_logits is None else clean_logits
     standing.judge(images, logits)
     targets = likeliest_wrong(logits, labels, min(num_targets, logits.shape[1] - 1))
     _climb(model, standing, probability_margin, num_steps=num_steps, momentum=momentum)

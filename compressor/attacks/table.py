@@ -45,6 +45,9 @@ MINIMUM_NORM = frozenset({"fab-targeted", "fmn", f"{PREFIX}FAB", f"{PREFIX}DeepF
 BY_ANSWERS = frozenset({"square", "noise"})
 """Our own attacks that only ask for answers: whatever answers can be attacked, a file as well as a model."""
 
+CLEAN_LOGITS = "clean_logits"
+"""Parameter of attacks that begin by asking what the clean images are answered. Knowing it is no setting."""
+
 TARGETED_DLR_NEEDS = 4
 """Classes, for the targeted difference of logits ratio."""
 
@@ -52,7 +55,11 @@ TARGETED_DLR_NEEDS = 4
 def settings_of(name: str) -> Settings:
     """Return every setting of one of our attacks with its default."""
     known = inspect.signature(ATTACKS[name]).parameters.values()
-    return {each.name: each.default for each in known if each.default is not inspect.Parameter.empty}
+    return {
+        each.name: each.default
+        for each in known
+        if each.default is not inspect.Parameter.empty and each.name != CLEAN_LOGITS
+    }
 
 
 def fit(name: str, settings: Settings, *, threat: Threat, num_classes: int) -> tuple[str, Settings]:
@@ -86,6 +93,7 @@ def run_attack(
     *,
     threat: Threat,
     seeds: Tensor,
+    clean_logits: Tensor | None = None,
 ) -> Tensor:
     """Run an attack by name.
 
@@ -97,6 +105,7 @@ def run_attack(
         labels: (n,) int64.
         threat: norm and radius.
         seeds: (n,) int64.
+        clean_logits: (n, K) the model's answers to the images, where they are known: it is then not asked again.
 
     Returns:
         (n, C, H, W) float32 on the model's device; the caller clips and judges it again.
@@ -106,4 +115,6 @@ def run_attack(
         assert isinstance(model, AttackedModel)
         name = name.removeprefix(PREFIX)
         return run_torchattacks(model, images, labels, threat=threat, seeds=seeds, name=name, settings=chosen)
+    if CLEAN_LOGITS in inspect.signature(ATTACKS[name]).parameters:
+        chosen[CLEAN_LOGITS] = clean_logits
     return ATTACKS[name](model, images, labels, threat=threat, seeds=seeds, **chosen)

@@ -28,9 +28,14 @@ def claim_text(artefact: Artefact, numbers: Numbers, threats: Sequence[ThreatRes
 def _clean(artefact: Artefact, numbers: Numbers) -> str:
     where = "under onnxruntime on the CPU" if artefact.kind == "onnx" else "under torch"
     subject = f"{artefact.precision or ''} ONNX file".strip() if artefact.kind == "onnx" else "torch model"
+    covered = (
+        " It covers this file under onnxruntime; what another runtime makes of it, such as a TensorRT engine, is "
+        "covered only by its own replay."
+    )
     return (
         f"This certificate is about the {subject} with sha256 {artefact.sha256}. Run {where}, it answers "
         f"{numbers.clean_accuracy:.1%} of {numbers.num_images:,} test images right."
+        f"{covered if artefact.kind == 'onnx' else ''}"
     )
 
 

@@ -93,7 +93,7 @@ def inspected(
 
 def ground_of(work: Work, reply: Reply) -> Ground:
     """Return what a model with these clean answers is attacked on."""
-    return Ground(images=work.images, seeds=work.seeds, is_right=reply.right(work.images.labels))
+    return Ground(images=work.images, seeds=work.seeds, is_right=reply.right(work.images.labels), logits=reply.twin)
 
 
 def _one_fight(
@@ -168,7 +168,10 @@ def _audit(work: Work, slim: Party, siege: Siege, num: int, confidence: float) -
     if not chosen:
         return None
     ground = Ground(
-        images=work.images.take(chosen), seeds=work.seeds[chosen], is_right=np.ones(len(chosen), dtype=np.bool_)
+        images=work.images.take(chosen),
+        seeds=work.seeds[chosen],
+        is_right=np.ones(len(chosen), dtype=np.bool_),
+        logits=siege.ground.logits[chosen],
     )
     attacks = BATTERIES["full"].fitted(siege.threat, slim.twins.num_classes)
     audited = lay_siege(work, slim, ground, siege.threat, attacks, why="audit")

@@ -41,6 +41,8 @@ class Ground:
     """(N,) one per image; they give its random numbers."""
     is_right: NDArray[np.bool_]
     """(N,) whether the model answers the clean image right; only those are attacked."""
+    logits: NDArray[np.float32]
+    """(N, K) what the torch model answers to the clean images."""
 
 
 class Siege:
@@ -168,6 +170,7 @@ class Siege:
                 torch.from_numpy(labels).to(model.device),
                 threat=self.threat,
                 seeds=torch.from_numpy(seeds).to(model.device),
+                clean_logits=torch.from_numpy(self.ground.logits[rows]).to(model.device),
             )
         found = Ball(clean, self.threat).project(found.detach().to(clean))  # an attack's word is not taken for it
         reply = twins.answer(found, seeds)

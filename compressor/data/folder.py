@@ -1,11 +1,12 @@
 """A tree of image files: train/, val/ and test/, in each of them one folder per class."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from compressor.data.files import Listed, choose_fit, images_of_files, resize_notes
+from compressor.data.files import images_of_files
+from compressor.data.headers import Listed, choose_fit, resize_notes
 from compressor.data.images import ImageSet
+from compressor.data.listing import Index, walk
 from compressor.data.splits import Split, Splits, Wanted
 from compressor.errors import DataError
 from compressor.types import Role
@@ -47,10 +48,13 @@ def open_folder(root: Path, wanted: Wanted) -> Splits:
     class_names = _classes(root / present[0][0])
     for split, _ in present[1:]:
         _check_same(class_names, _classes(root / split), root / present[0][0], root / split)
-    found = {split: _list_files(root, split, class_names) for split, _ in present}
+    index = None if wanted.cache is None else Index(wanted.cache, root / "train")
+    found = {split: _list_files(root, split, class_names, index if split == "train" else None) for split, _ in present}
+    if index is not None:
+        index.save()
     fit = choose_fit([each.listed for each in found.values()], wanted)
     sets: dict[Split, ImageSet] = {
-        split: images_of_files(found[split].listed, role=role, class_names=class_names, fit=fit)
+        split: images_of_files(found[split].listed, role=role, class_names=class_names, fit=fit, cache=wanted.cache)
         for split, role in present
     }
     notes = [
@@ -81,12 +85,12 @@ def _check_same(expected: tuple[str, ...], found: tuple[str, ...], first: Path, 
         )
 
 
-def _list_files(root: Path, split: str, class_names: tuple[str, ...]) -> Found:
+def _list_files(root: Path, split: str, class_names: tuple[str, ...], index: Index | None) -> Found:
     names: list[str] = []
     labels: list[int] = []
     others: list[str] = []
     for label, class_name in enumerate(class_names):
-        files = _walk(f"{split}/{class_name}", root)
+        files = walk(f"{split}/{class_name}", root, index)
         images = [name for name in files if name.lower().endswith(ENDINGS)]
         others += [name for name in files if not name.lower().endswith(ENDINGS)]
         if not images:
@@ -96,19 +100,5 @@ def _list_files(root: Path, split: str, class_names: tuple[str, ...]) -> Found:
             )
         names += images
         labels += [label] * len(images)
-    return Found(listed=Listed(root=root, names=tuple(names), labels=tuple(labels)), others=tuple(others))
-
-
-def _walk(folder: str, root: Path) -> list[str]:
-    """Return the files below a folder, sorted, as paths below `root` with forward slashes; hidden ones left out."""
-    files = []
-    for place, folders, names in os.walk(root / folder, followlinks=True, onerror=_raise):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        below = Path(place).relative_to(root).as_posix()
-        files += [f"{below}/{name}" for name in names if not name.startswith(".")]
-    return sorted(files)
-
-
-def _raise(error: OSError) -> None:
-    """Let a folder that cannot be listed stop everything; os.walk would leave its images out silently."""
-    raise error
+    listed = Listed(root=root, names=tuple(names), labels=tuple(labels), may_skip=split == "train")
+    return Found(listed=listed, others=tuple(others))

@@ -49,6 +49,9 @@ class ImageSet:
     is_held: bool = False
     """Whether the images lie decoded in memory already."""
 
+    knower: Callable[[int], bool] | None = None
+    """Index to whether the image was decoded before and is kept; None: nobody knows."""
+
     def __len__(self) -> int:
         return len(self.labels)
 
@@ -77,13 +80,14 @@ class ImageSet:
     def take(self, indices: Sequence[int]) -> "ImageSet":
         """Return only the images at `indices`, in that order."""
         chosen = [int(index) for index in indices]
-        reader, hasher = self.reader, self.hasher
+        reader, hasher, knower = self.reader, self.hasher, self.knower
         return replace(
             self,
             labels=self.labels[np.array(chosen, dtype=np.int64)],
             names=tuple(self.names[index] for index in chosen),
             reader=lambda wanted: reader([chosen[index] for index in wanted]),
             hasher=lambda index: hasher(chosen[index]),
+            knower=None if knower is None else lambda index: knower(chosen[index]),
         )
 
     def in_memory(self, *, progress: Progress = SILENT) -> "ImageSet":

@@ -29,6 +29,7 @@ def open_data(
     input_size: tuple[int, int] | None = None,
     channels: int | None = None,
     seed: int = 0,
+    cache: Path | None = None,
     progress: Progress = SILENT,
 ) -> Data:
     """Open images with labels, in roles.
@@ -40,6 +41,7 @@ def open_data(
         input_size: (H, W) that the model takes; None: the crop of `preprocess`, or the one size of all images.
         channels: that the model takes, to which files are converted; None: what the first image has.
         seed: of the images that are taken out of train for selection where the source has none for it.
+        cache: folder for resized training images and the index of their files; None: nothing is kept.
         progress: told while headers are read.
 
     Returns:
@@ -50,7 +52,9 @@ def open_data(
         OptionError: preprocess and input size contradict each other, or mean and std have another number of channels.
     """
     spec = spec.strip()
-    wanted = Wanted(spec=spec, preprocess=preprocess, input_size=input_size, channels=channels, progress=progress)
+    wanted = Wanted(
+        spec=spec, preprocess=preprocess, input_size=input_size, channels=channels, cache=cache, progress=progress
+    )
     data = _open(wanted, seed=seed)
     present = data.test or data.train or data.select
     if preprocess is not None and present is not None:

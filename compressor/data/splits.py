@@ -1,6 +1,7 @@
 """What every form of `--data` is asked for, and what it hands back: the sets as stored, before they get their roles."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from compressor.data.images import ImageSet
@@ -27,6 +28,9 @@ class Wanted:
 
     channels: int | None = None
     """Channels that the model takes; None: what the first image has."""
+
+    cache: Path | None = None
+    """Where resized training images and the index of their files are kept; None: nowhere."""
 
     progress: Progress = SILENT
     """Who wants to know."""

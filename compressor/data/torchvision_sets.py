@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from compressor.data.arrays import ROLES, Labelled, splits_of_arrays
-from compressor.data.files import Listed, choose_fit, images_of_files, resize_notes
+from compressor.data.files import images_of_files
+from compressor.data.headers import Listed, choose_fit, resize_notes
 from compressor.data.splits import Split, Splits, Wanted
 from compressor.errors import DataError
 
@@ -88,11 +89,12 @@ def open_torchvision(name: str, folder: Path, wanted: Wanted) -> Splits:
     if all(hasattr(data, "data") for data in opened.values()):
         parts = [_arrays(split, data) for split, data in opened.items()]
         return splits_of_arrays(parts, class_names=class_names, wanted=wanted)
-    listed = {split: _files(data, folder) for split, data in opened.items()}
+    listed = {split: _files(data, folder, may_skip=split == "train") for split, data in opened.items()}
     fit = choose_fit(list(listed.values()), wanted)
     names = class_names or tuple(str(label) for label in range(1 + max(max(each.labels) for each in listed.values())))
     sets = {
-        split: images_of_files(each, role=ROLES[split], class_names=names, fit=fit) for split, each in listed.items()
+        split: images_of_files(each, role=ROLES[split], class_names=names, fit=fit, cache=wanted.cache)
+        for split, each in listed.items()
     }
     return Splits(
         class_names=names,
@@ -118,7 +120,7 @@ def _arrays(split: Split, data: Any) -> Labelled:
     )
 
 
-def _files(data: Any, folder: Path) -> Listed:
+def _files(data: Any, folder: Path, *, may_skip: bool) -> Listed:
     """Return the files of a set that keeps them in `_samples`, or in `_image_files` and `_labels`."""
     if hasattr(data, "_samples"):
         paths, labels = zip(*data._samples, strict=True)
@@ -129,4 +131,5 @@ def _files(data: Any, folder: Path) -> Listed:
         root=folder,
         names=tuple(Path(path).relative_to(folder).as_posix() for path in paths),
         labels=tuple(int(label) for label in labels),
+        may_skip=may_skip,
     )

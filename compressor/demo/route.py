@@ -59,7 +59,7 @@ def train_digits(path: Path, *, seed: int = 0, work_dir: Path | None = None, pro
     network = build(ARCHITECTURE, num_classes=10, in_channels=1)
     fresh = load(network, arch=ARCHITECTURE, preprocess=parse_preprocess("none"), input_size=(8, 8))
     data = open_data("digits", preprocess=fresh.preprocess, seed=seed)
-    state = work_dir / "train.pt" if work_dir else None
+    state = work_dir / "train" if work_dir else None
     trained, _ = finetune(fresh, data, replace(TRAINING, seed=seed), state=state, progress=progress)
     save_slim(replace(trained, history=(), labels=data.class_names), path)
 

@@ -100,6 +100,8 @@ def _by_script(classifier: nn.Module, example: Tensor, form: Form) -> Any:
                 dynamic_axes=None if form.fixed_batch else {INPUT: {0: BATCH}, OUTPUT: {0: BATCH}},
             )
             model = onnx.load(written)
+            if form.fixed_batch:  # the exporter makes a name up; that the file answers so is checked later
+                model.graph.output[0].type.tensor_type.shape.dim[0].dim_value = form.fixed_batch
         except Exception as error:  # noqa: BLE001 - whatever a traced model and the exporter can raise
             failure = error
     if failure is not None:

@@ -5,8 +5,21 @@ explicit, wins back what cutting cost and returns the best epoch by the select i
 went. It can be interrupted anywhere and goes on to the same weights; it never reads a test image.
 """
 
-from compressor.finetune.history import Epoch, History
+from compressor.finetune.history import Earlier, Epoch, History
 from compressor.finetune.recipe import RECIPES, Recipe, preset
-from compressor.finetune.tune import finetune
+from compressor.finetune.recipe_text import read_recipe
+from compressor.finetune.tune import Diverged, Prepared, finetune, prepare
 
-__all__ = ["RECIPES", "Epoch", "History", "Recipe", "finetune", "preset"]
+__all__ = [
+    "RECIPES",
+    "Diverged",
+    "Earlier",
+    "Epoch",
+    "History",
+    "Prepared",
+    "Recipe",
+    "finetune",
+    "prepare",
+    "preset",
+    "read_recipe",
+]

@@ -1,9 +1,9 @@
 """What fine-tuning did, epoch by epoch. A record; it recomputes nothing."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from compressor.finetune.recipe import Recipe
-from compressor.records import strict
+from compressor.records import LATER, strict
 
 SCHEMA = "compress.history/1"
 
@@ -31,6 +31,27 @@ class Epoch:
     """Of training, without the evaluation."""
     images_per_second: float
     """Of training, without the evaluation."""
+    micro_batch: int | None = field(default=None, metadata=LATER)
+    """Images per forward pass at its end, where memory allowed fewer than the recipe says; None: as the recipe says."""
+
+
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """The fine-tuning after one of several steps of pruning; the next step cut its result further."""
+
+    what: str
+    """What the step had cut, in words."""
+    key: str
+    """As in `History`."""
+    select_accuracy_before: float
+    """As cut."""
+    select_accuracy_batchnorm: float | None
+    epochs: tuple[Epoch, ...]
+    best_epoch: int
+    select_accuracy: float
+    """Of the weights kept."""
+    notes: tuple[str, ...]
 
 
 @strict
@@ -49,6 +70,7 @@ class History:
     """Of the checkpoint it learnt from; None without distillation."""
     device: str
     num_train: int
+    """Images trained on."""
     num_select: int
     select_accuracy_before: float
     """Of the model as given."""
@@ -62,4 +84,12 @@ class History:
     select_robust_accuracy: float | None
     """Likewise; where it is not None the best epoch was chosen by it."""
     notes: tuple[str, ...]
-    """What a reader should know: training did not help, diverged, was adversarial."""
+    """What a reader should know: training did not help, diverged, ran out of memory, or left images out."""
+    skipped: tuple[str, ...] | None = field(default=None, metadata=LATER)
+    """A sentence about each training image that cannot be read and was left out; None where there was none."""
+    key: str | None = field(default=None, metadata=LATER)
+    """Digest of all that decided the outcome: weights, images, recipe, teacher. Equal: an identical run."""
+    num_processes: int | None = field(default=None, metadata=LATER)
+    """That shared the last part of it."""
+    earlier: tuple[Earlier, ...] | None = field(default=None, metadata=LATER)
+    """The tuning between the steps of pruning, where there were several."""

@@ -1,10 +1,13 @@
-"""The loop over epochs: train, judge, save, tell; stop where the loss is no longer a number."""
+"""The loop over epochs: train, judge, save, tell; stop where training diverges."""
 
 import time
 
+import torch
+
 from compressor.data.images import ImageSet
-from compressor.errors import CertifyError, FinetuneError
-from compressor.finetune.judge import judge
+from compressor.errors import CertifyError
+from compressor.finetune.collapse import collapse
+from compressor.finetune.judge import Score, judge
 from compressor.finetune.state import Keeper
 from compressor.finetune.training import Training
 from compressor.progress import Progress, Step
@@ -17,62 +20,78 @@ NOTE_SECONDS = 0.5
 
 
 def train_to_the_end(training: Training, select: ImageSet, *, keeper: Keeper | None, progress: Progress) -> None:
-    """Train to the last epoch of the recipe, or to where training diverges after a good epoch.
+    """Train to the last epoch of the recipe, or to where training diverges.
 
-    The state is saved after every epoch, every minute, and when the listener raises: nothing it was told is lost.
+    The state is saved after every epoch, every minute, and when the listener raises: nothing it was told is lost. The
+    global random state is the caller's again afterwards.
 
     Raises:
-        FinetuneError: training diverged in its first epoch.
         OutputError: the state cannot be written.
+        MachineError: there is too little memory, or another process of the crew ended.
     """
     recipe, per_epoch = training.recipe, training.steps_per_epoch
-    with progress.stage("fine-tune", total=recipe.epochs * per_epoch, unit="step") as step:
+    devices = [training.device] if training.device.type == "cuda" else []
+    with (
+        torch.random.fork_rng(devices=devices),
+        progress.stage("fine-tune", total=recipe.epochs * per_epoch, unit="step") as step,
+    ):
         done = training.epoch * per_epoch + training.step
         if done:
             step.advance(done, f"going on in epoch {min(training.epoch + 1, recipe.epochs)}")
         while training.epoch < recipe.epochs:
-            if not _run_epoch(training, step, keeper):
-                _stop(training, progress)
-                return
+            trouble, score = _run_epoch(training, step, keeper), None
             try:
-                score = judge(training.judged, select, recipe=recipe, device=training.device)
+                score = None if trouble else _judge(training, select)
             except CertifyError:  # finite weights, but answers that are not
-                _stop(training, progress)
+                trouble = "the model answers NaN or infinity"
+            if score is None:
+                _stop(training, trouble, progress)
                 return
             training.close_epoch(score)
+            collapsed = collapse(training.rows)
+            if collapsed is not None and collapse(training.rows[:-1]) is None:
+                progress.say(collapsed)
             if keeper is not None:
                 keeper.save(training.content())
             row = training.rows[-1]
             step.advance(1, f"epoch {row.number}/{recipe.epochs}: {row.select_accuracy:.1%} of select images right")
 
 
-def _run_epoch(training: Training, step: Step, keeper: Keeper | None) -> bool:
-    """Take the steps left in this epoch; False where the loss stopped being a number. The last one is not told yet."""
+def _run_epoch(training: Training, step: Step, keeper: Keeper | None) -> str:
+    """Take the steps left in this epoch, the last one not told yet; return why training is lost, or nothing.
+
+    All processes of a crew look at the loss after each step, so that they stop at the same one: it is known to each by
+    then. A single process on a GPU would wait for it, so it looks at times.
+    """
     saved = noted = time.monotonic()
-    note = ""
+    note, crew = "", training.crew
     for _ in training.steps():
         if training.step == training.steps_per_epoch:
             break
+        if crew.size > 1 and (trouble := training.trouble(weights=False)):
+            return trouble
         if time.monotonic() - noted > NOTE_SECONDS:
             noted = time.monotonic()
-            if not training.is_sound():
-                return False
+            if crew.size == 1 and (trouble := training.trouble()):
+                return trouble
             note = training.note()
-        if keeper is not None and time.monotonic() - saved > SAVE_SECONDS and training.is_sound():
+        if keeper is not None and time.monotonic() - saved > SAVE_SECONDS and not training.trouble():
             keeper.save(training.content())
             saved = time.monotonic()
         try:
             step.advance(1, note)
         except BaseException:
-            if keeper is not None and training.is_sound():
+            if keeper is not None and not training.trouble():
                 keeper.save(training.content())
             raise
-    return training.is_sound()
+    return training.trouble()
 
 
-def _stop(training: Training, progress: Progress) -> None:
-    where = f"training diverged in epoch {training.epoch + 1}: the loss is no longer a number"
-    if not training.rows:
-        raise FinetuneError(where, advice=f"use a smaller learning rate than {training.recipe.lr:g}")
-    training.stopped = f"{where}; epoch {training.best_epoch} was kept"
+def _judge(training: Training, select: ImageSet) -> Score:
+    return judge(training.judged, select, recipe=training.recipe, device=training.device, crew=training.crew)
+
+
+def _stop(training: Training, trouble: str, progress: Progress) -> None:
+    what = f"epoch {training.best_epoch}" if training.best_epoch else "the model from before the first epoch"
+    training.stopped = f"training diverged in epoch {training.epoch + 1}: {trouble}; {what} was kept"
     progress.say(training.stopped)

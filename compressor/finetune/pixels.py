@@ -1,4 +1,4 @@
-"""The training images in memory as bytes, and batches of them augmented where the model is.
+"""The training images, and batches of them augmented where the model is: from memory as bytes, or streamed.
 
 Legend: N images in the set, n in a batch, C channels, H x W pixels.
 """
@@ -6,83 +6,107 @@ Legend: N images in the set, n in a batch, C channels, H x W pixels.
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from compressor.data.images import MEMORY_LIMIT_BYTES, READ_AT_ONCE, ImageSet
-from compressor.finetune.randomness import Draws
+from compressor.errors import DataError, FinetuneError
+from compressor.finetune.augmentation import Augmentation, as_floats
+from compressor.finetune.stream import Stream
 from compressor.progress import Progress
 
 
 class Pixels:
-    """Training images by index, decoded once where they fit into memory. Sources finer than 8 bits are rounded."""
+    """Training images by index, decoded once where they fit into memory. Sources finer than 8 bits are rounded.
+
+    All are decoded before training, also where they do not fit: one that cannot be read is left out from the beginning,
+    so that order and augmentation are the same however images are held.
+    """
 
     def __init__(self, images: ImageSet, *, device: torch.device, progress: Progress) -> None:
-        """Decode all images now when they fit.
+        """Decode all images now.
 
         Args:
             images: the training images; never others.
             device: where batches are wanted.
             progress: told about decoding.
+
+        Raises:
+            FinetuneError: fewer than two images can be read.
         """
         channels, height, width = images.shape
-        self.images = images
-        self.device = device
-        self.labels = torch.as_tensor(images.labels, dtype=torch.int64).to(device)
-        self.stored: Tensor | None = None
-        if len(images) * channels * height * width > MEMORY_LIMIT_BYTES:
-            progress.say(f"{len(images)} training images do not fit into memory; they are read batch by batch")
-            return
-        stored = torch.empty((len(images), channels, height, width), dtype=torch.uint8)
+        fits = len(images) * channels * height * width <= MEMORY_LIMIT_BYTES
+        if not fits:
+            progress.say(f"{len(images)} training images do not fit into memory; they are read ahead batch by batch")
+        stored = torch.empty((len(images) if fits else 0, channels, height, width), dtype=torch.uint8)
+        unreadable: dict[int, str] = {}
         with progress.stage("decode training images", total=len(images), unit="image") as step:
             for start in range(0, len(images), READ_AT_ONCE):
-                indices = range(start, min(start + READ_AT_ONCE, len(images)))
-                stored[start : indices.stop] = images.read_uint8(indices)
-                step.advance(len(indices))
-        self.stored = stored.to(device)
+                wanted = range(start, min(start + READ_AT_ONCE, len(images)))
+                num_before = start - len(unreadable)
+                raw = _decoded(images, wanted if fits else _unknown(images, wanted), unreadable)
+                if fits:
+                    stored[num_before : num_before + len(raw)] = raw
+                step.advance(len(wanted))
+        if unreadable:
+            images = _without(images, unreadable, progress)
+        self.images = images
+        """Those that can be read."""
+        self.skipped = tuple(unreadable.values())
+        """A sentence about each of the others."""
+        self.device = device
+        self.labels = torch.as_tensor(images.labels, dtype=torch.int64).to(device)
+        self.stored = stored[: len(images)].to(device) if fits else None
+        self.stream = None if fits else Stream(images, device=device)
 
-    def batch(self, indices: Tensor, draws: Draws | None) -> Tensor:
+    def expect(self, batches: Sequence[Tensor]) -> None:
+        """Say which batches will be asked for next, in their order, so that they can be read ahead."""
+        if self.stream is not None:
+            self.stream.announce(batches)
+
+    def batch(self, indices: Tensor, augmentation: Augmentation | None) -> Tensor:
         """Return images in [0, 1]: (n, C, H, W) float32, channels last in memory.
 
         Args:
             indices: (n,) int64 on the CPU.
-            draws: how each image of the set is augmented; None: not at all.
+            augmentation: of this epoch; None: the images as they are.
+
+        Raises:
+            DataError: an image that could be read before training cannot any more.
         """
         if self.stored is not None:
             raw = self.stored[indices.to(self.device)]
         else:
-            listed: Sequence[int] = indices.tolist()
-            raw = self.images.read_uint8(listed).to(self.device)
-        if draws is not None:
-            down, right, mirrored = (
-                part[indices].to(self.device) for part in (draws.down, draws.right, draws.mirrored)
-            )
-            raw = shift_and_mirror(raw, down=down, right=right, mirrored=mirrored, padding=draws.padding)
-        return raw.to(torch.float32, memory_format=torch.channels_last).div_(255.0)
+            assert self.stream is not None
+            raw = self.stream.read(indices).to(self.device, non_blocking=True)
+        return as_floats(raw) if augmentation is None else augmentation(raw, indices)
 
 
-def shift_and_mirror(images: Tensor, *, down: Tensor, right: Tensor, mirrored: Tensor, padding: int) -> Tensor:
-    """Crop each image at its own place of its black-padded self, mirrored or not, in one gather.
-
-    Args:
-        images: (n, C, H, W), any dtype.
-        down: (n,) int64 in [0, 2 * padding], the first row.
-        right: (n,) int64 in [0, 2 * padding], the first column.
-        mirrored: (n,) bool, left and right swapped after cropping.
-        padding: pixels.
-
-    Returns:
-        (n, C, H, W), the same dtype, channels last in memory.
-    """
-    num, _, height, width = images.shape
-    padded = F.pad(images, (padding, padding, padding, padding)).permute(0, 2, 3, 1)
-    ascending = torch.arange(width, device=images.device)
-    columns = torch.where(mirrored[:, None], width - 1 - ascending, ascending) + right[:, None]
-    rows = torch.arange(height, device=images.device) + down[:, None]
-    which = torch.arange(num, device=images.device)
-    return padded[which[:, None, None], rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+def _unknown(images: ImageSet, wanted: Sequence[int]) -> Sequence[int]:
+    """Return those of the images that were not decoded before and kept."""
+    knower = images.knower
+    return wanted if knower is None else [index for index in wanted if not knower(index)]
 
 
-def split_evenly(indices: Tensor, size: int) -> tuple[Tensor, ...]:
-    """Split into parts of at least `size` (or one part), whose lengths differ by at most one: none is left over."""
-    return torch.tensor_split(indices, max(1, len(indices) // size))
+def _decoded(images: ImageSet, wanted: Sequence[int], unreadable: dict[int, str]) -> Tensor:
+    """Return the images (n, C, H, W) uint8 that can be read; why the others cannot is added to `unreadable`."""
+    try:
+        return images.read_uint8(wanted)
+    except DataError:  # one of them; which, is found out one by one
+        found = [torch.empty((0, *images.shape), dtype=torch.uint8)]
+    for index in wanted:
+        try:
+            found.append(images.read_uint8([index]))
+        except DataError as error:
+            unreadable[index] = error.message
+    return torch.cat(found)
+
+
+def _without(images: ImageSet, unreadable: dict[int, str], progress: Progress) -> ImageSet:
+    """Return the images that can be read, and tell how many cannot."""
+    left = [index for index in range(len(images)) if index not in unreadable]
+    first = next(iter(unreadable.values()))
+    told = f"{len(unreadable)} of {len(images)} training images cannot be read; the first: {first}"
+    if len(left) < 2:
+        raise FinetuneError(told, advice="look at the files: they may have been copied only in part")
+    progress.say(f"skipped: {told}")
+    return images.take(left)

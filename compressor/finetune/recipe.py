@@ -10,10 +10,19 @@ from compressor.errors import OptionError
 from compressor.records import strict
 
 Optimizer = Literal["sgd", "adamw"]
-Augment = Literal["auto", "none", "crop", "crop-flip"]
+Augment = Literal["auto", "none", "crop", "crop-flip", "resized-crop", "trivial-augment", "augmix", "noise"]
+Method = Literal["pgd", "trades", "fast", "free"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 REFERENCE_BATCH = 128
 """The batch size at which `Recipe.lr` is meant; other batch sizes scale it."""
+
+MIRRORED = {"none": False, "crop": False, "crop-flip": True}
+"""Augmentations that say themselves whether images are mirrored."""
+
+
+def _one_of(choices: object) -> str:
+    return f"one of {', '.join(get_args(choices))}"
 
 
 @strict
@@ -34,8 +43,8 @@ class Recipe:
     batch_size: int = 128
     """Images per optimizer step."""
     micro_batch: int = 128
-    """Images per forward pass, the unit of BatchNorm statistics and what several processes share out; more than the
-    batch means the whole batch."""
+    """Images per forward pass, the unit of BatchNorm statistics and what several processes share out: the same for any
+    number of processes; more than the batch means the whole batch."""
     warmup: float = 0.05
     """Share of all steps in which the learning rate rises linearly, in [0, 1)."""
     final_lr: float = 0.0
@@ -47,21 +56,43 @@ class Recipe:
     ema_decay: float | None = None
     """Per step; the moving average of the weights is then what is judged and returned. None: the weights themselves."""
     augment: Augment = "auto"
-    """`crop`: random shift by an eighth of the side; `crop-flip`: mirrored too; `auto`: see `resolve`."""
+    """`crop`: random shift by an eighth of the side; `crop-flip`: mirrored too; `resized-crop`: a random part enlarged;
+    `trivial-augment`, `augmix` and `noise`: after a random shift; `auto`: see `resolve`. See `augmentation`."""
+    mirror: bool | None = None
+    """Mirror every other image; `crop` never does, `crop-flip` always. None: see `resolve`."""
+    smallest_crop: float = 0.25
+    """In `resized-crop`: least share of the image's area that is kept, in (0, 1]."""
+    noise_sigma: float = 0.1
+    """In `noise`: largest standard deviation, on images in [0, 1], above 0."""
+    mixup: float = 0.0
+    """Each image blended with its neighbour, the share drawn from Beta(mixup, mixup); 0: off."""
+    cutmix: float = 0.0
+    """Each image gets a box of its neighbour, the share drawn from Beta(cutmix, cutmix); 0: off. With mixup as well,
+    every other image takes either."""
     distill: bool = True
     """Learn from the teacher's answers too, when one is given and while it knows better (see `objective.Trust`)."""
     distill_temperature: float = 4.0
     """Softens both answers (Hinton et al., arXiv 1503.02531)."""
     distill_weight: float = 0.5
     """Share of the loss that is the teacher's, in [0, 1]."""
+    feature_weight: float = 0.0
+    """Weight of the likeness of feature maps with the teacher's (see `features`; its paper takes 3000); 0: off."""
     adversarial: str | None = None
     """Train on images perturbed within this threat, for example `linf:8/255`; None: natural images only."""
+    adversarial_method: Method = "pgd"
+    """How: `pgd` or `trades` with a search for each step, `fast` with one gradient, `free` with none of its own."""
     adversarial_steps: int = 7
-    """Gradient steps of the inner attack."""
+    """Gradient steps of the search; `free`: how often each batch is replayed; `fast`: of the check on select images."""
+    trades_weight: float = 6.0
+    """In `trades`: weight of the divergence between the answers to an image and to its perturbed twin, above 0."""
     natural_share: float = 0.0
     """Share of each batch that stays natural in adversarial training, in [0, 1)."""
     batchnorm_batches: int = 200
     """Most batches from which BatchNorm statistics are re-estimated before training; 0: leave them."""
+    precision: Precision = "auto"
+    """Of forward and backward passes; weights stay fp32. `auto`: bf16 or fp16 where a GPU has it, else fp32."""
+    compile: bool = False
+    """Let torch.compile build the forward pass; then resuming need not give the same bits."""
     seed: int = 0
     """Of the order of images, the augmentation and the inner attack."""
 
@@ -73,7 +104,7 @@ class Recipe:
         """
         for name, fits, wanted in (
             ("epochs", self.epochs >= 0, "0 or more"),
-            ("optimizer", self.optimizer in get_args(Optimizer), "one of sgd, adamw"),
+            ("optimizer", self.optimizer in get_args(Optimizer), _one_of(Optimizer)),
             ("lr", 0 < self.lr < math.inf, "above 0"),
             ("momentum", 0 <= self.momentum < 1, "in [0, 1)"),
             ("weight_decay", 0 <= self.weight_decay < math.inf, "0 or more"),
@@ -84,11 +115,21 @@ class Recipe:
             ("label_smoothing", 0 <= self.label_smoothing < 1, "in [0, 1)"),
             ("clip_norm", self.clip_norm is None or self.clip_norm > 0, "above 0"),
             ("ema_decay", self.ema_decay is None or 0 < self.ema_decay < 1, "in (0, 1)"),
-            ("augment", self.augment in get_args(Augment), "one of auto, none, crop, crop-flip"),
+            ("augment", self.augment in get_args(Augment), _one_of(Augment)),
+            ("mirror", self.mirror in (None, MIRRORED.get(self.augment, self.mirror)), f"left out at {self.augment}"),
+            ("smallest_crop", 0 < self.smallest_crop <= 1, "in (0, 1]"),
+            ("noise_sigma", 0 < self.noise_sigma < math.inf, "above 0"),
+            ("mixup", 0 <= self.mixup < math.inf, "0 or more"),
+            ("cutmix", 0 <= self.cutmix < math.inf, "0 or more"),
             ("distill_temperature", 0 < self.distill_temperature < math.inf, "above 0"),
             ("distill_weight", 0 <= self.distill_weight <= 1, "in [0, 1]"),
+            ("feature_weight", 0 <= self.feature_weight < math.inf, "0 or more"),
+            ("adversarial_method", self.adversarial_method in get_args(Method), _one_of(Method)),
             ("adversarial_steps", self.adversarial_steps >= 1, "1 or more"),
+            ("trades_weight", 0 < self.trades_weight < math.inf, "above 0"),
             ("natural_share", 0 <= self.natural_share < 1, "in [0, 1)"),
+            ("natural_share", self.natural_share == 0 or self.adversarial_method != "trades", "0 with trades"),
+            ("precision", self.precision in get_args(Precision), _one_of(Precision)),
             ("batchnorm_batches", self.batchnorm_batches >= 0, "0 or more"),
         ):
             if not fits:
@@ -100,10 +141,10 @@ class Recipe:
 
 
 RECIPES: dict[str, Recipe] = {
-    "short": Recipe(),
+    "few": Recipe(),
     "full": Recipe(epochs=60, lr=0.05),
 }
-"""`short`: a few epochs after pruning. `full`: a run for the last tenths of a point."""
+"""`few`: a few epochs after pruning. `full`: a run for the last tenths of a point."""
 
 
 def preset(name: str) -> Recipe:
@@ -117,16 +158,34 @@ def preset(name: str) -> Recipe:
     return RECIPES[name]
 
 
-def resolve(recipe: Recipe, *, channels: int, class_names: Sequence[str], teacher: bool) -> Recipe:
+def resolve(
+    recipe: Recipe, *, channels: int, class_names: Sequence[str], teacher: bool, precision: Precision = "fp32"
+) -> Recipe:
     """Return the recipe with nothing left open, as it is carried out and recorded.
 
     `augment = "auto"` becomes `crop-flip`, but `crop` for grey images and for classes named by single characters: a
-    mirrored digit or letter is another sign or none. `distill` is off without a teacher.
+    mirrored digit or letter is another sign or none. The other augmentations mirror likewise unless `mirror` says it.
+    Without a teacher nothing is distilled. `precision` is what `auto` means on the device.
     """
     signs = channels == 1 or all(len(name) == 1 for name in class_names)
-    augment: Augment = recipe.augment if recipe.augment != "auto" else ("crop" if signs else "crop-flip")
-    micro_batch = min(recipe.micro_batch, recipe.batch_size)
-    return replace(recipe, augment=augment, micro_batch=micro_batch, distill=recipe.distill and teacher)
+    mirror = recipe.mirror if recipe.mirror is not None else not signs
+    augment: Augment = recipe.augment if recipe.augment != "auto" else ("crop-flip" if mirror else "crop")
+    distill = recipe.distill and teacher
+    return replace(
+        recipe,
+        augment=augment,
+        mirror=MIRRORED.get(augment, mirror),
+        micro_batch=min(recipe.micro_batch, recipe.batch_size),
+        distill=distill,
+        feature_weight=recipe.feature_weight if distill else 0.0,
+        precision=precision if recipe.precision == "auto" else recipe.precision,
+    )
+
+
+def peak_rate(recipe: Recipe, *, batch_size: float) -> float:
+    """Return the highest learning rate, at `batch_size` images per step as carried out, on average."""
+    scale = batch_size / REFERENCE_BATCH
+    return recipe.lr * (scale if recipe.optimizer == "sgd" else math.sqrt(scale))
 
 
 def learning_rate(recipe: Recipe, *, step: int, num_steps: int, batch_size: float) -> float:
@@ -138,8 +197,7 @@ def learning_rate(recipe: Recipe, *, step: int, num_steps: int, batch_size: floa
         num_steps: of the whole training.
         batch_size: images per step as carried out, on average.
     """
-    scale = batch_size / REFERENCE_BATCH
-    peak = recipe.lr * (scale if recipe.optimizer == "sgd" else math.sqrt(scale))
+    peak = peak_rate(recipe, batch_size=batch_size)
     num_warm = math.ceil(recipe.warmup * num_steps)
     if step < num_warm:
         return peak * (step + 1) / (num_warm + 1)

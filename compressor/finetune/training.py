@@ -7,34 +7,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from compressor.attacks.threat import parse_threat
-from compressor.finetune.adversarial import perturb
+from compressor.finetune.augmentation import Augmentation
+from compressor.finetune.gradient import Gradients, Moment, Sums
 from compressor.finetune.history import Epoch
 from compressor.finetune.judge import Score
-from compressor.finetune.objective import Trust, build_optimizer, loss_of
-from compressor.finetune.pixels import Pixels, split_evenly
-from compressor.finetune.randomness import Draws, draw_augmentation, generator, order, padding_of
+from compressor.finetune.microbatches import cut, mean_batch, num_steps
+from compressor.finetune.objective import Trust, build_optimizer
+from compressor.finetune.pixels import Pixels
+from compressor.finetune.randomness import order
 from compressor.finetune.recipe import Recipe, learning_rate
+from compressor.finetune.tally import Tally, Watch
+from compressor.progress import SILENT, Progress
 from compressor.records import to_plain
-
-
-@dataclass(slots=True, kw_only=True)
-class Tally:
-    """Sums over the images of the epoch so far, kept on the device so that counting does not wait for it."""
-
-    loss: Tensor
-    """() float64."""
-    right: Tensor
-    """() int64."""
-    heeded: Tensor
-    """() float64: images in whose step the teacher was heeded."""
-    seen: int = 0
-    seconds: float = 0.0
+from compressor.runtime.crew import ALONE, Crew
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +48,8 @@ class Training:
         pixels: Pixels,
         recipe: Recipe,
         start: Start,
+        crew: Crew = ALONE,
+        progress: Progress = SILENT,
     ) -> None:
         """Take the classifier over; it is changed in place.
 
@@ -67,8 +57,10 @@ class Training:
             classifier: images in [0, 1] to logits, on the device of `pixels`.
             teacher: likewise, in evaluation mode; or None.
             pixels: the training images.
-            recipe: resolved.
+            recipe: resolved, with fixed sizes.
             start: what was found before.
+            crew: the processes that share each step.
+            progress: told when memory runs out.
         """
         self.classifier = classifier
         self.teacher = teacher
@@ -76,19 +68,23 @@ class Training:
         self.recipe = recipe
         self.device = pixels.device
         self.start = start
-        self.threat = None if recipe.adversarial is None else parse_threat(recipe.adversarial)
+        self.crew = crew
+        self.progress = progress
+        self.gradients = Gradients(classifier, teacher=teacher, pixels=pixels, recipe=recipe, crew=crew)
         self.optimizer = build_optimizer(classifier, recipe)
         self.average: AveragedModel | None = None
         if recipe.ema_decay is not None:
             averaging = get_ema_multi_avg_fn(recipe.ema_decay)  # type: ignore[no-untyped-call]
             self.average = AveragedModel(classifier, multi_avg_fn=averaging, use_buffers=True)
         self.num_images = len(pixels.labels)
-        self.steps_per_epoch = len(split_evenly(torch.arange(self.num_images), recipe.batch_size))
+        self.steps_per_epoch = num_steps(recipe, num_images=self.num_images)
         self.trust = Trust(self.device)
+        self.watch = Watch(len(pixels.images.class_names), self.device)
         self.epoch = 0
         self.step = 0
-        self.tally = self._empty_tally()
+        self.tally = Tally.empty(self.device)
         self.rows: tuple[Epoch, ...] = ()
+        self.notes: tuple[str, ...] = ()  # what went otherwise than the recipe says
         self.best_epoch = 0
         self.best_score = Score(accuracy=0.0, robust_accuracy=None)
         self.best_weights: dict[str, Tensor] = {}
@@ -109,30 +105,35 @@ class Training:
             self.recipe,
             step=self.epoch * self.steps_per_epoch + self.step,
             num_steps=self.recipe.epochs * self.steps_per_epoch,
-            batch_size=self.num_images / self.steps_per_epoch,
+            batch_size=mean_batch(self.recipe, num_images=self.num_images),
         )
 
     def steps(self) -> Iterator[None]:
         """Take the steps of this epoch that are still to do, and yield after each."""
-        _, height, width = self.pixels.images.shape
-        draws = draw_augmentation(
-            self.num_images,
-            padding=padding_of(height, width),
-            augment=self.recipe.augment,
-            seed=self.recipe.seed,
-            epoch=self.epoch,
-        )
+        shape = self.pixels.images.shape
+        augmentation = Augmentation(self.recipe, num_images=self.num_images, shape=shape, epoch=self.epoch)
         shuffled = order(self.num_images, seed=self.recipe.seed, epoch=self.epoch)
-        for batch in split_evenly(shuffled, self.recipe.batch_size)[self.step :]:
+        batches = cut(shuffled, self.recipe)[self.step :]
+        self.pixels.expect([unit for batch in batches for unit in self.gradients.own_units(batch)])
+        for micro_batches in batches:
             began = time.perf_counter()
-            self._take_step(batch, draws)
+            self._take_step(micro_batches, augmentation)
             self.tally.seconds += time.perf_counter() - began
             yield
 
-    def is_sound(self) -> bool:
-        """Tell whether the loss of this epoch and all weights still are numbers. Waits for the device."""
-        stored = (*self.classifier.parameters(), *self.classifier.buffers())
-        return math.isfinite(float(self.tally.loss)) and all(bool(tensor.isfinite().all()) for tensor in stored)
+    def trouble(self, *, weights: bool = True) -> str:
+        """Return why this training is lost, or nothing. Waits for the device.
+
+        Args:
+            weights: whether to look at every weight too, and not at the loss of this epoch alone.
+        """
+        stored = (*self.classifier.parameters(), *self.classifier.buffers()) if weights else ()
+        if not math.isfinite(float(self.tally.loss)) or not all(bool(tensor.isfinite().all()) for tensor in stored):
+            return "the loss is no longer a number"
+        if not self.watch.is_calm():
+            first, recent, _ = self.watch.state.tolist()
+            return f"the loss went from {first:.3g} to {recent:.3g}"
+        return ""
 
     def note(self) -> str:
         """Return where the epoch stands, in a line. Waits for the device."""
@@ -156,9 +157,10 @@ class Training:
             learning_rate=self.rate,
             seconds=round(seconds, 3),
             images_per_second=round(seen / max(seconds, 1e-9), 1),
+            micro_batch=None if self.gradients.num_parts == 1 else self.gradients.part_size,
         )
         self.rows = (*self.rows, row)
-        self.epoch, self.step, self.tally = self.epoch + 1, 0, self._empty_tally()
+        self.epoch, self.step, self.tally = self.epoch + 1, 0, Tally.empty(self.device)
         if score.decisive >= self.best_score.decisive:
             self.keep(score)
 
@@ -174,10 +176,14 @@ class Training:
             "start": to_plain(self.start),
             "classifier": self.classifier.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "scaler": self.gradients.scaler.state_dict(),
             "average": None if self.average is None else self.average.state_dict(),
             "epoch": self.epoch,
             "step": self.step,
             "trust": [self.trust.means, self.trust.heed],
+            "watch": self.watch.state,
+            "num_parts": self.gradients.num_parts,
+            "notes": list(self.notes),
             "tally": dataclasses.asdict(self.tally),
             "rows": [to_plain(row) for row in self.rows],
             "best_epoch": self.best_epoch,
@@ -189,66 +195,59 @@ class Training:
         """Go on exactly where `content` was taken."""
         self.classifier.load_state_dict(content["classifier"])
         self.optimizer.load_state_dict(content["optimizer"])
+        self.gradients.scaler.load_state_dict(content["scaler"])
         if self.average is not None:
             self.average.load_state_dict(content["average"])
         self.epoch, self.step = content["epoch"], content["step"]
-        self.trust.means, self.trust.heed = content["trust"]
-        self.tally = Tally(**content["tally"])
+        self.trust.means, self.trust.heed = (tensor.to(self.device) for tensor in content["trust"])
+        self.watch.state = content["watch"].to(self.device)
+        self.gradients.num_parts, self.notes = content["num_parts"], tuple(content["notes"])
+        self.tally = Tally(**content["tally"]).to(self.device)
         self.rows = tuple(Epoch(**row) for row in content["rows"])
         accuracy, robust_accuracy = content["best_score"]
         self.best_epoch = content["best_epoch"]
         self.best_score = Score(accuracy=accuracy, robust_accuracy=robust_accuracy)
         self.best_weights = {name: tensor.cpu() for name, tensor in content["best_weights"].items()}
 
-    def _empty_tally(self) -> Tally:
-        loss, heeded = torch.zeros((2,), dtype=torch.float64, device=self.device)
-        return Tally(loss=loss, right=torch.zeros((), dtype=torch.int64, device=self.device), heeded=heeded)
-
-    def _take_step(self, batch: Tensor, draws: Draws | None) -> None:
-        """Move the weights once by the gradient over `batch` (n,) int64, summed micro-batch by micro-batch."""
-        recipe = self.recipe
-        self.classifier.train()
-        self.optimizer.zero_grad(set_to_none=True)
-        losses = torch.zeros(2, device=self.device)
-        for number, indices in enumerate(split_evenly(batch, recipe.micro_batch)):
-            share = len(indices) / len(batch)
-            images, labels = self.pixels.batch(indices, draws), self.pixels.labels[indices.to(self.device)]
-            logits = self.classifier(self._harden(images, labels, number))
-            taught = None
-            if self.teacher is not None:
-                with torch.no_grad():
-                    taught = self.teacher(images)
-                    pair = F.cross_entropy(taught, labels), F.cross_entropy(logits, labels)
-                losses += share * torch.stack(pair)
-            loss = loss_of(logits, labels, taught, recipe, heed=self.trust.heed)
-            (loss * share).backward()  # type: ignore[no-untyped-call]
-            self.tally.loss += loss.detach().double() * len(indices)
-            self.tally.right += (logits.detach().argmax(dim=1) == labels).sum()
-        if recipe.clip_norm is not None:
-            nn.utils.clip_grad_norm_(self.classifier.parameters(), recipe.clip_norm)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.rate
-        self.optimizer.step()
+    def _take_step(self, micro_batches: Tensor, augmentation: Augmentation) -> None:
+        """Take one step, or one for each replay in free training, on `micro_batches` (k, m) int64."""
+        moment = Moment(epoch=self.epoch, step=self.step, augmentation=augmentation, heed=self.trust.heed)
+        self.gradients.lesson.begin_step()
+        for _ in range(self.gradients.lesson.num_replays):
+            sums = self._move_weights(micro_batches, moment)
         if self.average is not None:
             self.average.update_parameters(self.classifier)
+        num = micro_batches.numel()
         if self.teacher is not None:
-            self.tally.heeded += self.trust.heed * len(batch)
-            self.trust.update(*losses)
+            self.tally.heeded += self.trust.heed * num
+            self.trust.update(sums.teacher.float(), sums.student.float())
+        self.tally.loss += sums.loss
+        self.tally.right += sums.right
+        self.watch.see(sums.loss / num)
         self.step += 1
-        self.tally.seen += len(batch)
+        self.tally.seen += num
 
-    def _harden(self, images: Tensor, labels: Tensor, micro_batch: int) -> Tensor:
-        """Return what the model is trained on: the images, or all but the natural share perturbed."""
-        if self.threat is None:
-            return images
-        natural = round(self.recipe.natural_share * len(images))
-        source = generator("perturb", self.recipe.seed, self.epoch, self.step, micro_batch, device=self.device)
-        perturbed = perturb(
-            self.classifier,
-            images[natural:],
-            labels[natural:],
-            threat=self.threat,
-            num_steps=self.recipe.adversarial_steps,
-            source=source,
+    def _move_weights(self, micro_batches: Tensor, moment: Moment) -> Sums:
+        """Move the weights once by the gradient over `micro_batches` (k, m) int64."""
+        while (sums := self.gradients.of(micro_batches, moment)) is None:
+            self._halve()
+        scaler = self.gradients.scaler
+        if self.recipe.clip_norm is not None:
+            scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.gradients.parameters, self.recipe.clip_norm)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate
+        scaler.step(self.optimizer)
+        scaler.update()
+        return sums
+
+    def _halve(self) -> None:
+        """Go on with smaller micro-batches, and say so: BatchNorm then normalises over fewer images."""
+        self.gradients.halve()
+        note = (
+            f"out of memory in epoch {self.epoch + 1}, step {self.step + 1}: micro-batches of "
+            f"{self.gradients.part_size} images from here on instead of {self.recipe.micro_batch}; the batch stays, "
+            "BatchNorm normalises over fewer images"
         )
-        return torch.cat([images[:natural], perturbed])
+        self.notes = (*self.notes, note)
+        self.progress.say(note)

@@ -1,28 +1,84 @@
 """Win back what pruning cost: a checkpoint, images and a recipe in, the tuned checkpoint and its history out."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from compressor.data.images import Data, ImageSet
-from compressor.errors import FinetuneError, MachineError
+from compressor.errors import FinetuneError, MachineError, is_out_of_memory
 from compressor.finetune.begin import begin
+from compressor.finetune.collapse import collapse
+from compressor.finetune.gradient import idle_processes
 from compressor.finetune.history import SCHEMA, History
 from compressor.finetune.loop import train_to_the_end
+from compressor.finetune.microbatches import with_fixed_sizes
 from compressor.finetune.pixels import Pixels
+from compressor.finetune.precision import best_precision
 from compressor.finetune.recipe import Recipe, resolve
-from compressor.finetune.state import Keeper, key_of
+from compressor.finetune.state import Keeper, key_of, parts_of
 from compressor.finetune.training import Training
 from compressor.load.checkpoint import Checkpoint
 from compressor.progress import SILENT, Progress
 from compressor.records import now, tool_version
+from compressor.runtime.crew import ALONE, Crew
 
 TINY_PIXELS = 16 * 16
+
+
+class Diverged(FinetuneError):
+    """Training was lost in its first epoch. The model it began with is not: statistics re-estimated, best so far."""
+
+    def __init__(self, message: str, *, advice: str, checkpoint: Checkpoint, history: History) -> None:
+        super().__init__(message, advice=advice)
+        self.checkpoint = checkpoint
+        self.history = history
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """What is trained on, and how, with nothing left open."""
+
+    train: ImageSet
+    select: ImageSet
+    recipe: Recipe
+    """Resolved, with fixed sizes: as it is carried out and recorded."""
+    teacher: Checkpoint | None
+    """None where the recipe does not listen to one."""
+
+
+def prepare(
+    checkpoint: Checkpoint,
+    data: Data,
+    recipe: Recipe,
+    *,
+    teacher: Checkpoint | None = None,
+    device: str = "cpu",
+) -> Prepared:
+    """Say what `finetune` would do, or why it would not.
+
+    Raises:
+        FinetuneError: no training or select images, or images or a teacher that do not fit the model.
+    """
+    train, select = _images_for(checkpoint, data)
+    _check_teacher(checkpoint, teacher)
+    recipe = resolve(
+        recipe,
+        channels=train.shape[0],
+        class_names=train.class_names,
+        teacher=teacher is not None,
+        precision=best_precision(torch.device(device)),
+    )
+    return Prepared(
+        train=train,
+        select=select,
+        recipe=with_fixed_sizes(recipe, num_images=len(train)),
+        teacher=teacher if recipe.distill else None,
+    )
 
 
 def finetune(
@@ -33,6 +89,8 @@ def finetune(
     teacher: Checkpoint | None = None,
     device: str = "cpu",
     state: Path | None = None,
+    crew: Crew = ALONE,
+    admit: Callable[[str], None] | None = None,
     progress: Progress = SILENT,
 ) -> tuple[Checkpoint, History]:
     """Fine-tune on the training images and return the best epoch by the select images. Test images are never read.
@@ -43,41 +101,58 @@ def finetune(
         recipe: everything that decides the outcome. The same inputs give the same weights on the same machine.
         teacher: the dense model to learn from; used when `recipe.distill` says so.
         device: a torch device, for example `cpu` or `cuda:0`.
-        state: file to save training in and to go on from; one of another model, data or recipe is not used.
+        state: folder to save training in and to go on from. Each model, data and recipe has a file of its own there.
+        crew: the processes that share each step; all make the same call, and the first one keeps the state.
+        admit: told the digest of all that decides the outcome before any training; may raise.
         progress: told after each step.
 
     Returns:
         The tuned checkpoint (model on the CPU, in evaluation mode) and its history.
 
     Raises:
-        FinetuneError: no training or select images, images that do not fit the model, or training diverged in its
-            first epoch.
+        FinetuneError: no training or select images, images that do not fit the model, or a foreign state.
+        Diverged: training was lost in its first epoch; carries the model from before it, and the history.
         LoadError: the checkpoint does not know its preprocessing.
-        MachineError: the device ran out of memory.
+        MachineError: there is too little memory, or another process of the crew ended.
     """
-    train, select = _images_for(checkpoint, data)
-    _check_teacher(checkpoint, teacher)
-    recipe = resolve(recipe, channels=train.shape[0], class_names=train.class_names, teacher=teacher is not None)
-    teacher = teacher if recipe.distill else None
-    keeper = None
-    if state is not None:
-        taught_by = None if teacher is None else teacher.model
-        key = key_of(checkpoint.model, train=train, select=select, recipe=recipe, teacher=taught_by)
-        keeper = Keeper(path=state, key=key)
+    place = torch.device(device)
+    ready = prepare(checkpoint, data, recipe, teacher=teacher, device=device)
+    teacher, select = ready.teacher, ready.select
     try:
-        place = torch.device(device)
+        pixels = Pixels(ready.train, device=place, progress=progress)
+        recipe = with_fixed_sizes(ready.recipe, num_images=len(pixels.images))
+        taught_by = None if teacher is None else teacher.model
+        parts = parts_of(checkpoint.model, train=pixels.images, select=select, recipe=recipe, teacher=taught_by)
+        key = key_of(parts)
+        if admit is not None:
+            admit(key)
+        keeper = Keeper(folder=state, parts=parts) if state is not None and crew.is_first else None
+        if idle := idle_processes(recipe, crew):
+            more, smaller = recipe.micro_batch * crew.size, -(-recipe.batch_size // crew.size)
+            progress.say(
+                f"{idle} of {crew.size} processes will be idle, for a step has {crew.size - idle} micro-batches: "
+                f"a batch of {more} images or micro-batches of {smaller} would keep all busy"
+            )
         select = select.in_memory(progress=progress)
-        pixels = Pixels(train, device=place, progress=progress)
-        saved = None if keeper is None else keeper.load(device=place, progress=progress)
-        with _threads_for(train.shape):
+        (saved,) = crew.told((keeper.load(progress=progress) if keeper else None,))
+        with _threads_for(ready.train.shape):
             training = begin(
-                checkpoint, teacher=teacher, pixels=pixels, select=select, recipe=recipe, saved=saved, progress=progress
+                checkpoint,
+                teacher=teacher,
+                pixels=pixels,
+                select=select,
+                recipe=recipe,
+                saved=saved,
+                progress=progress,
+                crew=crew,
             )
             train_to_the_end(training, select, keeper=keeper, progress=progress)
-    except torch.OutOfMemoryError as error:
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
         raise MachineError(
-            f"{device} ran out of memory while fine-tuning with batches of {recipe.batch_size} images",
-            advice="set a smaller micro_batch in the recipe: the effective batch stays the same",
+            f"{device} ran out of memory before or between epochs of fine-tuning",
+            advice="free memory, or set a smaller micro_batch in the recipe: the batch stays the same",
         ) from error
     history = History(
         schema=SCHEMA,
@@ -87,7 +162,7 @@ def finetune(
         model_sha256=checkpoint.sha256,
         teacher_sha256=None if teacher is None else teacher.sha256,
         device=place.type,
-        num_train=len(train),
+        num_train=len(pixels.images),
         num_select=len(select),
         select_accuracy_before=training.start.before,
         select_accuracy_batchnorm=training.start.batchnorm,
@@ -95,9 +170,16 @@ def finetune(
         best_epoch=training.best_epoch,
         select_accuracy=training.best_score.accuracy,
         select_robust_accuracy=training.best_score.robust_accuracy,
-        notes=_notes(training),
+        notes=_notes(training, num_skipped=len(pixels.skipped)),
+        skipped=pixels.skipped or None,
+        key=key,
+        num_processes=crew.size,
     )
-    return _tuned(checkpoint, training.best_weights, history), history
+    tuned = _tuned(checkpoint, training.best_weights, history)
+    if training.stopped and not training.rows:
+        advice = f"use a smaller learning rate than {recipe.lr:g}"
+        raise Diverged(training.stopped, advice=advice, checkpoint=tuned, history=history)
+    return tuned, history
 
 
 @contextmanager
@@ -152,13 +234,17 @@ def _check_teacher(checkpoint: Checkpoint, teacher: Checkpoint | None) -> None:
         )
 
 
-def _notes(training: Training) -> tuple[str, ...]:
+def _notes(training: Training, *, num_skipped: int) -> tuple[str, ...]:
     """Return what a reader of the history should know."""
-    found = []
+    found = [f"{num_skipped} training images cannot be read and were left out"] if num_skipped else []
     if training.start.batchnorm is not None and not training.start.refreshed:
         found.append("re-estimated BatchNorm statistics were worse; the given ones were kept")
+    found += training.notes
     if training.stopped:
         found.append(training.stopped)
+    collapsed = collapse(training.rows)
+    if collapsed is not None:
+        found.append(f"{collapsed}; epoch {training.best_epoch} was kept")
     if training.rows and training.best_epoch == 0:
         found.append("training did not help: the weights from before the first epoch were kept")
     return tuple(found)
@@ -173,7 +259,7 @@ def _tuned(checkpoint: Checkpoint, best: dict[str, Tensor], history: History) ->
     if history.teacher_sha256 is not None:
         how.append(f"distilled from {history.teacher_sha256[:8]}")
     if recipe.adversarial is not None:
-        how.append(f"adversarial {recipe.adversarial}")
+        how.append(f"adversarial {recipe.adversarial} by {recipe.adversarial_method}")
     what = (
         f"fine-tuned {len(history.epochs)} epochs on {history.num_train} images ({', '.join(how)}); epoch "
         f"{history.best_epoch} kept: {history.select_accuracy:.4f} of {history.num_select} select images right"

@@ -1,13 +1,16 @@
 """The processes that share one piece of work, as torchrun starts them. One process alone is a crew of one."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
-from torch import distributed
+import torch
+from torch import Tensor, distributed
 
+from compressor.errors import MachineError, is_out_of_memory
 from compressor.launch import num_processes
 
 Value = TypeVar("Value")
@@ -34,17 +37,26 @@ class Crew:
         if self.size == 1:
             return [value]
         values: list[Value | None] = [None] * self.size
-        distributed.all_gather_object(values, value)
+        with _others_there():
+            distributed.all_gather_object(values, value)
         return values  # type: ignore[return-value]  # all are filled
 
     def told(self, value: Value | None) -> Value:
         """Return what the first process gave."""
         if self.size > 1:
             values = [value]
-            distributed.broadcast_object_list(values, src=0)
+            with _others_there():
+                distributed.broadcast_object_list(values, src=0)
             value = values[0]
         assert value is not None
         return value
+
+    def summed(self, tensor: Tensor) -> Tensor:
+        """Return the sum of what every process gave, the same bits in all of them; the given tensor is used up."""
+        if self.size > 1:
+            with _others_there():
+                distributed.all_reduce(tensor)
+        return tensor
 
 
 ALONE = Crew()
@@ -56,8 +68,29 @@ def joined() -> Iterator[Crew]:
     if num_processes() == 1:
         yield ALONE
         return
-    distributed.init_process_group("gloo", timeout=PATIENCE)
+    distributed.init_process_group(_backend(), timeout=PATIENCE)
     try:
         yield Crew(rank=distributed.get_rank(), size=distributed.get_world_size())
     finally:
         distributed.destroy_process_group()
+
+
+def _backend() -> str:
+    """Return how tensors travel: between GPUs by NCCL where every process of this machine has one of its own."""
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    has_own = torch.cuda.is_available() and distributed.is_nccl_available() and torch.cuda.device_count() >= here
+    return "cpu:gloo,cuda:nccl" if has_own else "gloo"
+
+
+@contextmanager
+def _others_there() -> Iterator[None]:
+    """Say in plain words that another process is gone."""
+    try:
+        yield
+    except RuntimeError as error:
+        if is_out_of_memory(error):
+            raise
+        raise MachineError(
+            "another process of this run ended before its work was done",
+            advice="its own message says why; run the same command again, and it goes on where it stopped",
+        ) from error

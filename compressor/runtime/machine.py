@@ -39,7 +39,7 @@ def host() -> dict[str, str | int]:
 
 
 def clocks() -> dict[str, str | int]:
-    """Return what sets the pace just now: governor, frequency and load of the processor, clocks of the GPU.
+    """Return what sets the pace just now: governor, frequency and load of the processor, our priority, a GPU's clocks.
 
     What this machine does not say (virtual machines often do not) is left out.
     """
@@ -55,6 +55,8 @@ def clocks() -> dict[str, str | int]:
         found["cpu_mhz"] = round(float(megahertz))
     if hasattr(os, "getloadavg"):
         found["load_average"] = f"{os.getloadavg()[0]:.2f}"
+    if hasattr(os, "nice"):
+        found["nice"] = os.nice(0)
     return found | gpu_clocks()
 
 

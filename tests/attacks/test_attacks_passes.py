@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from compressor.attacks.model import AttackedModel
 from compressor.attacks.passes import Unmoved, passes
-from compressor.attacks.table import ATTACKS, fit, run_attack
+from compressor.attacks.table import ATTACKS, CLEAN_LOGITS, fit, run_attack
 from compressor.attacks.threat import parse_threat
 
 SMALL: dict[str, dict[str, Any]] = {
@@ -41,3 +42,23 @@ def test_attacks_of_the_catalogue_are_counted_by_running_them() -> None:
     threat = parse_threat("linf:8/255")
     name, settings = fit("torchattacks:PGD", {"steps": 5}, threat=threat, num_classes=10)
     assert passes(name, settings, threat=threat, num_classes=10) == (5, 5)
+
+
+@pytest.mark.parametrize("name", ["apgd-targeted", "fab-targeted", "margin"])
+def test_known_answers_to_clean_images_are_not_asked_for(name: str) -> None:
+    """The same search, to the bit, for one pass of each image less."""
+    torch.manual_seed(0)
+    images, seeds, threat = torch.rand(12, 1, 8, 8), torch.arange(12), parse_threat("linf:0.02")
+    _, settings = fit(name, {"num_steps": 3}, threat=threat, num_classes=5)
+    assert CLEAN_LOGITS not in settings
+    found = []
+    with AttackedModel(nn.Sequential(nn.Flatten(), nn.Linear(64, 5)), shape=(1, 8, 8)) as model:
+        known = model.logits(images, seeds)
+        for clean in (None, known):
+            before = model.num_forward
+            adversarial = run_attack(
+                name, settings, model, images, known.argmax(1), threat=threat, seeds=seeds, clean_logits=clean
+            )
+            found.append((model.num_forward - before, adversarial))
+    assert found[0][0] - found[1][0] == len(images)
+    assert torch.equal(found[0][1], found[1][1])

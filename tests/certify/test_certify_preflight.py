@@ -177,7 +177,7 @@ def test_accuracy_that_rises_with_epsilon_is_flagged(monkeypatch):
 
     model, attack = bent(), siege.run_attack
 
-    def fails_far_away(name, settings, attacked, images, labels, *, threat, seeds):
+    def fails_far_away(name, settings, attacked, images, labels, *, threat, seeds, clean_logits):
         if threat.radius > 0.1:
             return images
         return attack(name, settings, attacked, images, labels, threat=threat, seeds=seeds)

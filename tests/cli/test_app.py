@@ -126,7 +126,7 @@ def test_torchrun_is_refused_where_work_is_not_shared(
     assert app.run(["prune", "model.pt", "--ratio", "0.5"]) == 2
     assert capsys.readouterr().err == (
         "error: torchrun started 2 processes of compress prune, which runs in one\n"
-        "  try: run it without torchrun; under it run: certify\n"
+        "  try: run it without torchrun; under it run: certify, finetune\n"
     )
     monkeypatch.setenv("WORLD_SIZE", "1")
     assert app.run(["config", "--quiet"]) == 0

@@ -3,6 +3,7 @@
 import hashlib
 import subprocess
 import sys
+from collections import Counter
 
 import numpy as np
 import onnx
@@ -12,6 +13,8 @@ import torchvision
 from export_nets import checkpoint_of, unsettle
 from torch import nn
 
+from compressor.bench.latency import bench
+from compressor.bench.turns import MIN_RUNS
 from compressor.errors import ExportError, OptionError
 from compressor.export.form import PLAIN, Form
 from compressor.export.onnx import export_onnx
@@ -131,6 +134,18 @@ def test_a_stated_batch_is_calibrated_in_that_batch():
     assert check_parity(checkpoint, content).decision == "passed"
 
 
+def test_a_stated_batch_below_opset_18(made):
+    """The older exporter binds input and output to it as well."""
+    content = written(made[0], Form(opset=17, batch=1))
+    assert open_session(content).batch == 1
+    assert [dim.dim_value for dim in _dims(content)] == [1, 10]
+    assert check_parity(made[0], content).decision == "passed"
+
+
+def _dims(content: bytes):
+    return onnx.load_from_string(content).graph.output[0].type.tensor_type.shape.dim
+
+
 @pytest.mark.slow
 def test_other_ranges_give_other_files():
     """Calibration decides the bytes of an int8 file, and of no other one."""
@@ -225,13 +240,25 @@ FAMILIES = (
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
 def test_twelve_families_in_every_precision(name):
-    """Export, parity and a mobile file, in float32 by the older exporter, float16 and int8."""
+    """Export, parity, latency, a mobile file: float32 by both exporters, float16 and int8; batch norms folded."""
     torch.manual_seed(0)
     model = getattr(torchvision.models, name)(num_classes=10).eval()
     unsettle(model)
     checkpoint = checkpoint_of(model, (3, 64, 64), num_classes=10)
-    for each in (Form(opset=17), FP16, INT8):
+    for each in (PLAIN, Form(opset=17), FP16, INT8):
         content = written(checkpoint, each)
         parity = check_parity(checkpoint, content)
         assert (parity.decision, parity.precision) == ("passed", each.precision), parity
         assert len(to_ort(content)) > 0
+        assert not _unfolded(content)
+        if each is PLAIN:
+            assert bench(content, num_runs=MIN_RUNS).rows[0].p50_ms > 0
+
+
+def _unfolded(content: bytes) -> list[str]:
+    """Return the batch norms that read nothing but a convolution which nobody else reads."""
+    graph = onnx.load_from_string(content).graph
+    makers = {name: node for node in graph.node for name in node.output}
+    readers = Counter(name for node in graph.node for name in node.input)
+    norms = [node for node in graph.node if node.op_type == "BatchNormalization" and node.input[0] in makers]
+    return [node.name for node in norms if makers[node.input[0]].op_type == "Conv" and readers[node.input[0]] == 1]

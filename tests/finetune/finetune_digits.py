@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -90,6 +91,12 @@ def checkpoint_of(model: nn.Module, preprocess: str = "mean=0.3;std=0.4") -> Che
         preprocess=parse_preprocess(preprocess),
         sha256=sha256_of_weights(model.state_dict()),
     )
+
+
+def only_file(folder: Path) -> Path:
+    """Return the one file there."""
+    (path,) = folder.iterdir()
+    return path
 
 
 class Killed(BaseException):

@@ -13,9 +13,14 @@ from compressor.errors import FinetuneError
 from compressor.finetune.adversarial import perturb
 from compressor.finetune.batchnorm import norms_with_statistics, reestimate
 from compressor.finetune.objective import Trust, build_optimizer, loss_of
-from compressor.finetune.randomness import generator
+from compressor.finetune.randomness import Noise
 from compressor.finetune.recipe import Recipe
 from compressor.types import Norm
+
+
+def noise_of(images):
+    """Return noise for images that are the first of their set."""
+    return Noise.of("test", indices=torch.arange(len(images)))
 
 
 class Linear(nn.Module):
@@ -37,7 +42,7 @@ def test_the_inner_attack_finds_the_worst_point_of_a_linear_model(threat, num):
     """Away from the borders of the image no point gains more than epsilon times the dual norm of the weights."""
     model, parsed = Linear(), parse_threat(threat)
     images, labels = torch.full((num, 3, 2, 2), 0.5), torch.zeros(num, dtype=torch.int64)
-    found = perturb(model, images, labels, threat=parsed, num_steps=20, source=generator(0))
+    found = perturb(model, images, labels, threat=parsed, num_steps=20, source=noise_of(images))
     weights = model.weights.detach()
     most = parsed.radius * (weights.abs().sum() if parsed.norm is Norm.LINF else weights.norm())
     gained = ((found - images) * weights).sum(dim=(1, 2, 3))
@@ -52,14 +57,14 @@ def test_the_inner_attack_stays_in_the_threat_and_leaves_no_trace(norm):
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     threat = Threat(norm=norm, epsilon=Fraction(1, 4))
     images, labels = torch.rand(6, 1, 8, 8).round(), torch.arange(6)
-    found = perturb(model, images, labels, threat=threat, num_steps=3, source=generator(0))
+    found = perturb(model, images, labels, threat=threat, num_steps=3, source=noise_of(images))
     delta = (found - images).flatten(1)
     assert found.min() >= 0
     assert found.max() <= 1
     assert (delta.abs().amax(1) if norm is Norm.LINF else delta.norm(dim=1)).max() <= 0.25 + 1e-6
     assert model.training
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
-    again = perturb(model, images, labels, threat=threat, num_steps=3, source=generator(0))
+    again = perturb(model, images, labels, threat=threat, num_steps=3, source=noise_of(images))
     assert torch.equal(found, again)
 
 

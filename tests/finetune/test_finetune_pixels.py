@@ -8,8 +8,10 @@ import torch
 from finetune_digits import images_of
 
 from compressor.finetune import pixels as pixels_module
-from compressor.finetune.pixels import Pixels, shift_and_mirror, split_evenly
+from compressor.finetune.augmentation import Augmentation, shift_and_mirror
+from compressor.finetune.pixels import Pixels
 from compressor.finetune.randomness import draw_augmentation, generator, order, padding_of
+from compressor.finetune.recipe import Recipe
 from compressor.progress import SILENT
 
 CPU = torch.device("cpu")
@@ -28,15 +30,6 @@ def test_one_gather_equals_cropping_image_by_image(num, channels, height, width)
         expected = expected[:, :, ::-1] if draws.mirrored[index] else expected
         assert np.array_equal(found[index].numpy(), expected)
     assert found.is_contiguous(memory_format=torch.channels_last)
-
-
-@pytest.mark.parametrize(
-    ("num", "size", "lengths"),
-    [(10, 4, [5, 5]), (7, 8, [7]), (3, 2, [3]), (9, 3, [3, 3, 3]), (1000, 128, [143] * 6 + [142]), (2, 2, [2])],
-)
-def test_no_image_is_left_over(num, size, lengths):
-    """Parts are never smaller than asked, and no part holds a lone image, which BatchNorm could not take."""
-    assert [len(part) for part in split_evenly(torch.arange(num), size)] == lengths
 
 
 @pytest.mark.parametrize(
@@ -65,7 +58,7 @@ def test_batches_are_the_same_from_memory_and_from_the_source(monkeypatch):
     """A set that does not fit is read batch by batch, to the same pixels."""
     stored = np.random.default_rng(0).integers(0, 256, (30, 1, 8, 8), dtype=np.uint8)
     images = images_of("train", stored, np.zeros(30))
-    draws = draw_augmentation(30, padding=1, augment="crop", seed=0, epoch=0)
+    draws = Augmentation(Recipe(augment="crop"), num_images=30, shape=(1, 8, 8), epoch=0)
     some = torch.tensor([3, 29, 0])
     held = Pixels(images, device=CPU, progress=SILENT)
     monkeypatch.setattr(pixels_module, "MEMORY_LIMIT_BYTES", 100)

@@ -1,6 +1,7 @@
 """A recipe says everything, and refuses what cannot be."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -27,6 +28,14 @@ from compressor.records import dump, parse
         ("clip_norm", 0.0),
         ("ema_decay", 1.0),
         ("augment", "mixup"),
+        ("smallest_crop", 0.0),
+        ("noise_sigma", 0.0),
+        ("mixup", -0.1),
+        ("cutmix", -1.0),
+        ("feature_weight", -1.0),
+        ("adversarial_method", "fgsm"),
+        ("trades_weight", 0.0),
+        ("precision", "fp8"),
         ("distill_temperature", 0.0),
         ("distill_weight", 1.1),
         ("adversarial_steps", 0),
@@ -41,6 +50,20 @@ def test_impossible_values_are_refused_by_name(name, value):
     assert name in caught.value.advice
 
 
+@pytest.mark.parametrize(("augment", "mirror"), [("crop", True), ("crop-flip", False), ("none", True)])
+def test_an_augmentation_that_says_itself_whether_it_mirrors_is_not_contradicted(augment, mirror):
+    """The other answer is refused; the same one is only said twice."""
+    assert Recipe(augment=augment, mirror=not mirror).mirror is not mirror
+    with pytest.raises(OptionError, match="mirror = "):
+        Recipe(augment=augment, mirror=mirror)
+
+
+def test_trades_perturbs_every_image():
+    """Natural images have their part in its loss already."""
+    with pytest.raises(OptionError, match=r"natural_share = 0\.5"):
+        Recipe(adversarial_method="trades", natural_share=0.5)
+
+
 def test_an_impossible_threat_is_refused():
     """The threat of adversarial training is read like any other."""
     with pytest.raises(OptionError, match="linf:8"):
@@ -49,8 +72,8 @@ def test_an_impossible_threat_is_refused():
 
 def test_presets_are_found_by_name():
     """A wrong name lists the right ones."""
-    assert preset("short") == Recipe()
-    assert preset("full").epochs > 10 * preset("short").epochs
+    assert preset("few") == Recipe()
+    assert preset("full").epochs > 10 * preset("few").epochs
     with pytest.raises(OptionError, match="'long'") as caught:
         preset("long")
     assert all(name in caught.value.advice for name in RECIPES)
@@ -71,12 +94,33 @@ def test_a_recipe_survives_its_file():
         ("auto", 3, ("b", "d"), "crop"),
         ("none", 3, ("cat", "dog"), "none"),
         ("crop-flip", 1, ("0", "1"), "crop-flip"),
+        ("augmix", 3, ("cat", "dog"), "augmix"),
     ],
 )
 def test_mirroring_is_off_for_signs_unless_asked_for(augment, channels, names, expected):
     """A mirrored digit is another sign or none."""
     resolved = resolve(Recipe(augment=augment), channels=channels, class_names=names, teacher=False)
     assert resolved.augment == expected
+
+
+@pytest.mark.parametrize(("names", "mirror"), [(("cat", "dog"), True), (("b", "d"), False)])
+def test_every_augmentation_mirrors_only_what_may_be_mirrored(names, mirror):
+    """Left open, it follows the classes; said, it is as said."""
+    for augment in ("resized-crop", "trivial-augment", "augmix", "noise", "auto"):
+        recipe = Recipe(augment=augment)
+        assert resolve(recipe, channels=3, class_names=names, teacher=False).mirror is mirror
+        said = resolve(replace(recipe, mirror=not mirror), channels=3, class_names=names, teacher=False)
+        assert said.mirror is not mirror
+    assert resolve(Recipe(augment="none"), channels=3, class_names=names, teacher=False).mirror is False
+
+
+def test_what_auto_means_depends_on_the_device():
+    """Asked for, a precision stays; feature maps are compared with a teacher only."""
+    found = resolve(Recipe(feature_weight=2.0), channels=3, class_names=("cat",), teacher=False, precision="bf16")
+    assert (found.precision, found.feature_weight) == ("bf16", 0.0)
+    asked = Recipe(precision="fp32", feature_weight=2.0)
+    kept = resolve(asked, channels=3, class_names=("cat",), teacher=True, precision="bf16")
+    assert (kept.precision, kept.feature_weight) == ("fp32", 2.0)
 
 
 def test_resolving_leaves_nothing_open():

@@ -10,7 +10,7 @@ from finetune_digits import Killer, TinyNet, checkpoint_of, forbidden, images_of
 from compressor.data.images import Data
 from compressor.errors import FinetuneError, LoadError
 from compressor.evaluate import evaluate
-from compressor.finetune import History, Recipe, begin, finetune, loop, objective
+from compressor.finetune import Diverged, History, Recipe, begin, finetune, loop, objective, tally
 from compressor.finetune.judge import Score
 from compressor.load.checkpoint import Checkpoint, sha256_of_weights
 from compressor.records import dump, parse
@@ -94,7 +94,7 @@ def test_the_best_epoch_is_kept_even_if_a_later_one_is_worse(data, fresh, monkey
 
 def test_training_that_only_harms_keeps_the_weights_from_before(data, teacher):
     """Epoch 0 is a candidate too, and the history says so."""
-    harmful = Recipe(epochs=1, lr=50.0, warmup=0.0, augment="none", clip_norm=None, batch_size=300)
+    harmful = Recipe(epochs=1, lr=2.0, warmup=0.0, augment="none", clip_norm=None, batch_size=300)
     tuned, history = finetune(teacher, data, replace(harmful, batchnorm_batches=0))
     assert history.best_epoch == 0
     assert any("did not help" in note for note in history.notes)
@@ -135,7 +135,7 @@ def test_micro_batches_add_up_to_the_batch(data):
     torch.manual_seed(0)
     start = checkpoint_of(TinyNet(norm=False))
     one, _ = finetune(start, data, replace(QUICK, epochs=1, micro_batch=50))
-    many, _ = finetune(start, data, replace(QUICK, epochs=1, micro_batch=13))
+    many, _ = finetune(start, data, replace(QUICK, epochs=1, micro_batch=10))
     for name, tensor in one.model.state_dict().items():
         assert torch.allclose(tensor, many.model.state_dict()[name], atol=1e-4), name
 
@@ -224,24 +224,57 @@ def test_unknown_preprocessing_is_never_guessed(data, fresh):
         finetune(replace(fresh, preprocess=None), data, QUICK)
 
 
-def test_divergence_in_the_first_epoch_is_an_error(data):
-    """The message names the epoch and what to try."""
+def test_divergence_in_the_first_epoch_is_an_error_that_keeps_the_model(data, fresh):
+    """The message names the epoch and what to try; the model with its statistics re-estimated is not lost."""
     wild = Recipe(epochs=2, lr=1e20, warmup=0.0, clip_norm=None)
-    with pytest.raises(FinetuneError, match="diverged in epoch 1") as caught:
-        finetune(checkpoint_of(TinyNet(norm=False)), data, wild)
+    expected, _ = finetune(fresh, data, replace(wild, epochs=0))
+    with pytest.raises(Diverged, match="diverged in epoch 1") as caught:
+        finetune(fresh, data, wild)
     assert "learning rate" in caught.value.advice
+    assert caught.value.checkpoint.sha256 == expected.sha256 != fresh.sha256
+    assert caught.value.history.epochs == ()
+    assert caught.value.history.select_accuracy == evaluate(expected.classifier(), data.select).accuracy
+    assert "diverged in epoch 1" in caught.value.history.notes[-1]
+
+
+def test_a_loss_that_explodes_is_divergence_too(data, teacher):
+    """Every number is finite, and yet it is lost: the loss is ten times that of the first step."""
+    wild = Recipe(epochs=3, lr=30.0, warmup=0.0, clip_norm=None, batch_size=50)
+    sentence = r"epoch 1: the loss went from 0\.\d+ to [\d.e+]+; the model from before"
+    with pytest.raises(Diverged, match=sentence) as caught:
+        finetune(teacher, data, wild)
+    assert caught.value.history.best_epoch == 0
+
+
+def test_one_bad_step_is_no_divergence():
+    """About ten steps count; guessing is the least that the loss is compared with, and what was seen once stays."""
+    watch = tally.Watch(10, torch.device("cpu"))
+    for loss in (0.1, 0.1, 150.0, 0.1, 0.1):
+        watch.see(torch.tensor(loss, dtype=torch.float64))
+    assert watch.is_calm()
+    first, recent, _ = watch.state.tolist()
+    assert (first, recent) == pytest.approx((0.1, 0.9**2 * (0.9 * 0.1 + 15) + 0.019))
+    for _ in range(5):
+        watch.see(torch.tensor(50.0, dtype=torch.float64))
+    for _ in range(50):
+        watch.see(torch.tensor(0.1, dtype=torch.float64))
+    assert watch.state[1] < 1
+    assert not watch.is_calm()
 
 
 def test_divergence_later_keeps_the_last_good_epoch(data, fresh, monkeypatch):
     """Training stops there, says so, and returns what was good."""
-    sound = loop.Training.is_sound
-    monkeypatch.setattr(loop.Training, "is_sound", lambda self: self.epoch < 2 and sound(self))
+    trouble = loop.Training.trouble
+    monkeypatch.setattr(
+        loop.Training, "trouble", lambda self, **how: "it is dictated" if self.epoch == 2 else trouble(self, **how)
+    )
     listener = Killer()
     tuned, history = finetune(fresh, data, QUICK, progress=listener)
     assert len(history.epochs) == 2
     assert history.best_epoch in {1, 2}
-    assert any("diverged in epoch 3" in note for note in history.notes)
-    assert any("diverged in epoch 3" in heard for heard in listener.heard)
+    sentence = f"training diverged in epoch 3: it is dictated; epoch {history.best_epoch} was kept"
+    assert sentence in history.notes
+    assert sentence in listener.heard
     assert evaluate(tuned.classifier(), data.select).accuracy == history.select_accuracy
 
 

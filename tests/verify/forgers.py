@@ -1,5 +1,6 @@
 """Who changes a bundle and writes its list of digests anew: one function each."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -142,6 +143,16 @@ def change_parity(**values: Any) -> Callable[[Path], None]:
     return forge
 
 
+def add_record(name: str, copy: str, **values: Any) -> Callable[[Path], None]:
+    """Return a forger who slips in one record more, in whose light nobody judged."""
+
+    def forge(folder: Path) -> None:
+        value = json.loads((folder / name).read_bytes()) | values
+        (folder / copy).write_text(json.dumps(value, indent=2) + "\n")
+
+    return forge
+
+
 def call_it(battery: str) -> Callable[[Any], None]:
     """Return a forger of the battery's name who writes the claim anew as well."""
 
@@ -189,6 +200,9 @@ FORGERIES: list[tuple[Callable[[Path], None], set[str]]] = [
     (change_threat(audit={"num_audited": 20, "num_broken": 0, "interval": [0.0, 0.01]}), {"battery", "claim"}),
     (change_threat(audit={"num_audited": 0, "num_broken": 0, "interval": [0.0, 0.01]}), {"battery", "claim"}),
     (change_result(lambda result: result.update(claim="This model is proved robust.")), {"claim"}),
+    (add_record(names.PARITY, "parity-cuda.json", provider="cuda"), {"verdict"}),
+    (add_record(names.PARITY, "parity-cuda.json", provider="cuda", decision="failed"), {"verdict", "parity"}),
+    (add_record(names.LATENCY, "latency-cpu-b8-t1.json", created="2026-01-01T00:00:00+00:00"), {"verdict"}),
     (change_parity(max_rel=0.5), {"parity"}),
     (change_parity(agreement=1.5), {"parity"}),
     (change_parity(accuracy_torch=0.0, accuracy_onnx=1.0), {"parity"}),

@@ -125,6 +125,19 @@ def test_what_cannot_be_followed_is_named(folder: Path, forge: Callable[[Path], 
     assert word in check.detail
 
 
+@pytest.mark.parametrize("name", [names.CARD, names.REPORT, names.SBOM])
+def test_words_are_bound_by_digest_only_and_it_says_so(folder: Path, name: str) -> None:
+    """Whoever rewrites the text for people, with fresh sums, is caught by the digest that the verifier was told."""
+    digest = bundle_digest((folder / SUMS).read_bytes())
+    (folder / name).write_text("Certified for everything.")
+    fresh_sums(folder)
+    report = verify(folder)
+    (check,) = (each for each in report.checks if each.name == "words")
+    assert (report.holds, check.status) == (True, Status.NOT_CHECKED)
+    assert name in check.detail
+    assert contradicted(verify(folder, expect_digest=digest)) == {"authenticity"}
+
+
 def test_a_list_of_attacks_is_consistent_only(made: Made, tmp_path: Path) -> None:
     """A TOML list is not in the bundle; its attacks have their digest, and nobody says they are those of the file."""
     threat = replace(made.certificate.result.threats[0], battery="ours.toml")

@@ -19,6 +19,7 @@ from cli.app import run
 from compressor.bundle.names import SUMS
 from compressor.errors import MachineError, OptionError
 from compressor.verify import Check, Status, verify
+from compressor.verify.signature import INSTALL
 
 DOCS = (Path(__file__).resolve().parents[2] / "docs" / "signing.md").read_text()
 PEM = "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n"
@@ -197,6 +198,13 @@ def test_neither_file_nor_variable_sets_what_is_trusted(
         (tmp_path / "compress.toml").write_text(f"[verify]\n{line}\n")
         assert run(["verify", str(folder), "--quiet"]) == 2
         assert line.split(" =")[0] in capsys.readouterr().err
+
+
+def test_the_docs_verify_with_options_that_exist() -> None:
+    """Also where the real tool is not at hand."""
+    (line,) = re.findall(r"^\$ (compress .*)$", DOCS, flags=re.MULTILINE)
+    assert shlex.split(line) == ["compress", "verify", "BUNDLE", "--public-key", "release.pub"]
+    assert f"pip install {INSTALL.rpartition('pip install ')[2]}" in DOCS
 
 
 @pytest.mark.skipif(
