@@ -44,6 +44,8 @@ NUM_CLASSES = 1000
 ROUND_TO = 16
 VARIANTS = {"filters": Structure.FILTERS, "blocks": Structure.BOTH}
 PEER = "peer"
+PAUSE_SECONDS = 0.002
+"""Idle time before each run: a machine that does other work too then gives the times of an idle one (see why.md)."""
 CODE = ("compressor/prune", "compressor/export", "benchmarks/latency_peer.py")
 """What the files depend on."""
 
@@ -99,7 +101,7 @@ def measured(name: str, folder: Path, costs: dict[str, Any]) -> dict[str, Any]:
     """Return the row of one network: each of ours in turns with the peer's."""
     row: dict[str, Any] = {"model": name, "ratio": RATIO, "round_to": ROUND_TO} | costs
     for variant in VARIANTS:
-        latency = bench(folder / f"{variant}.onnx", against=folder / f"{PEER}.onnx")
+        latency = bench(folder / f"{variant}.onnx", against=folder / f"{PEER}.onnx", pause_seconds=PAUSE_SECONDS)
         row[variant] = costs[variant] | {"latency": to_plain(latency)}
     return row
 

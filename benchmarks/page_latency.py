@@ -10,6 +10,8 @@ Plain = dict[str, Any]
 FASTER = 0.9
 """A ratio up to here is at least 10 % faster."""
 NUM_FASTER = 5
+TELLING = 1.02
+"""An interval that reaches further up does not show that nothing is slower."""
 NUM_NETWORKS = 10
 
 PEER = """\
@@ -21,9 +23,10 @@ Ten networks of torchvision with 224 x 224 images, one thread, batch 1, onnxrunt
 `BasePruner` as its README sets it up, at ratio 0.5 with the classifier kept, then `torch.onnx.export` with defaults.
 Ours has at most the peer's multiply-adds and widths that are multiples of 16: `compress prune CKPT --target-macs N
 --round-to 16`, then `compress export --export-batch 1`; *blocks too* is the same with `--structure both`. The files
-compute the same: none of them normalises. Ten pairs of fresh sessions each, in turns; the interval is of the ratio ours
-/ peer. Weights are random: this says nothing about how well such networks answer, for which a release has its
-certificate.
+compute the same: none of them normalises. Ten pairs of fresh sessions each, in turns, with 2 ms of pause before each
+run; the interval is of the ratio ours / peer. *load* is how many programs wanted the machine's cores meanwhile: it
+makes long runs longer on both sides and intervals wide. Weights are random: this says nothing about how well such
+networks answer, for which a release has its certificate.
 """
 MACS_MISLEAD = """\
 Why multiply-adds mislead on the mobile networks: the kernels compute 16 channels at a time, so that 8 or 12 channels
@@ -85,15 +88,16 @@ def against_peer(records: Sequence[Plain]) -> str:
 
 
 def _peer_claims(which: str, rows: Sequence[Plain]) -> Iterator[str]:
-    """Yield both targets with what was found. Only an interval above 1 shows that ours is slower."""
+    """Yield both targets with what was found. Slower is what an interval above 1 shows; a wide one shows nothing."""
     name = {"filters": "By filters", "blocks": "By blocks and filters"}[which]
     against = [row[which]["latency"]["against"] for row in rows]
     slower = sum(each["ratio_interval"][0] > 1 for each in against)
+    highest = max(each["ratio_interval"][1] for each in against)
+    status = "**not reached**" if slower or len(rows) < NUM_NETWORKS else "reached"
+    if status == "reached" and highest > TELLING:
+        status = f"**open**: no interval is above 1, but they reach up to {highest:.3f}"
     surely = sum(each["ratio_p50"] <= FASTER and each["ratio_interval"][1] < 1 for each in against)
-    yield (
-        f"{name}, shown to be slower on none of ten: {slower} of {len(rows)}, "
-        f"{_reached(slower == 0 and len(rows) == NUM_NETWORKS)}."
-    )
+    yield f"{name}, slower on none of ten: {slower} of {len(rows)} shown to be slower, {status}."
     yield (
         f"{name}, at least 10 % faster on {NUM_FASTER} (ratio at most {FASTER}, interval below 1): "
         f"{surely} of {len(rows)}, {_reached(surely >= NUM_FASTER)}."

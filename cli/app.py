@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperCommand
 
+from cli import typed
 from cli.commands import (
     bench,
     certify,
@@ -82,6 +83,7 @@ class ConfiguredCommand(TyperCommand):
         settings = settings_for(str(self.name), option_names(COMMANDS), Path(chosen) if chosen else None)
         parameters = {option_name(parameter.name or ""): parameter.name for parameter in self.params}
         ctx.default_map = {parameters[name]: setting.value for name, setting in settings.items()}
+        typed.keep(ctx, args, settings)
         return super().parse_args(ctx, args)
 
 

@@ -252,8 +252,13 @@ def latency_asked(model: bytes, other: bytes | Skipped | None, timing: Timing) -
     }
 
 
-def release_of(params: Params) -> Task:
-    """Return everything that a release is asked for."""
+def release_of(params: Params, *, commands: tuple[str, ...] = ()) -> Task:
+    """Return everything that a release is asked for.
+
+    Args:
+        params: of the command.
+        commands: as it was typed.
+    """
     timed = any(params[name] is not None for name in ("provider", "batch", "threads"))
     return Task(
         data=params["data"],
@@ -274,6 +279,7 @@ def release_of(params: Params) -> Task:
         accept=parse_accept(params["unsafe_accept"], params["because"]),
         expect_accuracy=params["expect_accuracy"],
         source=source_of(params),
+        commands=commands,
         output=params["output"] or EXPORTS,
         force=params["force"],
         seed=params["seed"],

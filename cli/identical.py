@@ -34,6 +34,11 @@ TIMED = ("created", "seconds", "images_per_second", "num_processes")
 MOMENTS = re.compile(r'timestamp="[^"]*"|\b\d+ (?:hours?|days?)\b')
 """What tells the time in a verdict that is written for reading."""
 
+TYPED = re.compile(
+    r'^again:$(?:\n  .*)*|^(`{3,})sh$.*?^\1$|<property name="command" [^>]*/>', flags=re.MULTILINE | re.DOTALL
+)
+"""What tells how it was asked for: --force and its like change no verdict."""
+
 
 def is_same_run(there: bytes, new: bytes) -> bool:
     """Say whether two results come from identical runs."""
@@ -117,7 +122,7 @@ def _record(content: bytes) -> Plain | None:
 
 
 def _without_moments(content: bytes) -> str:
-    return MOMENTS.sub("", content.decode(errors="replace"))
+    return MOMENTS.sub("", TYPED.sub("", content.decode(errors="replace")))
 
 
 def _all_but_time(record: Plain) -> object:

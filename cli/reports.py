@@ -3,13 +3,18 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from compressor.bench.record import Latency
 from compressor.bundle import open_bundle
-from compressor.bundle.names import CONTROL, VERDICT
+from compressor.bundle.names import CONTROL, HISTORY, PLAN, REPLAY, VERDICT
+from compressor.certify.certificate import Certificate
 from compressor.errors import EvidenceError, OptionError
-from compressor.gate.evidence import read_evidence
+from compressor.gate.evidence import Evidence, read_evidence
 from compressor.gate.verdict import Verdict
 from compressor.records import now, parse
 from compressor.report import (
+    LayerWidth,
+    ModelSize,
+    Sample,
     Summary,
     attestation,
     html_page,
@@ -19,37 +24,77 @@ from compressor.report import (
     summary_text,
     verdict_text,
 )
+from compressor.report.stored import history_facts, plan_facts
 
 ENDINGS = {"text": "txt", "markdown": "md", "html": "html", "junit": "xml", "attestation": "json"}
 
 
 def summary_at(paths: Sequence[Path]) -> Summary:
-    """Gather what records and bundles say.
+    """Gather what records and a bundle say.
 
     Raises:
         EvidenceError: a path that is no record.
         BundleError: a folder without records.
     """
-    folders = [path for path in paths if path.is_dir()]
+    folder = next((path for path in paths if path.is_dir()), None)
     verdicts = [path for path in paths if path.is_file() and path.name == VERDICT]
     found = read_evidence([path for path in paths if path not in verdicts])
-    bundle = open_bundle(folders[0]) if folders else None
-    verdict = bundle.verdict if bundle else None
+    verdict = open_bundle(folder).verdict if folder else None
     if verdicts:
         verdict = parse(verdicts[0].read_bytes(), Verdict, source=str(verdicts[0]))
-    control = None
-    if folders and (folders[0] / CONTROL).is_file():
-        control = read_evidence([folders[0] / CONTROL]).certificate
+    latency = (open_bundle(folder).latency if folder else None) or next(iter(found.latency), None)
+    layers, dense = _planned(folder, latency)
     return summarise(
-        name=folders[0].name if folders else paths[0].stem,
-        created=found.certificate.created if found.certificate else now(),
+        name=_name_of(folder, found) if folder else paths[0].stem,
+        created=verdict.created if verdict else found.certificate.created if found.certificate else now(),
         certificate=found.certificate,
         parity=found.parity,
-        latency=found.latency[0] if found.latency else None,
+        latency=latency,
         verdict=verdict,
-        control=control,
-        commands=(f"compress verify {folders[0]}",) if folders else (),
+        dense=dense,
+        control=_control(folder),
+        layers=layers,
+        epochs=history_facts(folder / HISTORY).points if folder and (folder / HISTORY).is_file() else (),
+        samples=_samples(folder, found.certificate),
+        commands=(*_typed(found.certificate), *((f"compress verify {folder.resolve().name}",) if folder else ())),
     )
+
+
+def _name_of(folder: Path, found: Evidence) -> str:
+    """Return what the model is called: the bundle's folder without the digest behind it."""
+    name = folder.resolve().name
+    return name if found.model_sha256 is None else name.removesuffix(f"-{found.model_sha256[:8]}")
+
+
+def _planned(folder: Path | None, latency: Latency | None) -> tuple[tuple[LayerWidth, ...], ModelSize | None]:
+    if folder is None or not (folder / PLAN).is_file():
+        return (), None
+    facts = plan_facts(folder / PLAN)
+    return facts.layers, facts.dense(latency.against.file_bytes if latency and latency.against else None)
+
+
+def _control(folder: Path | None) -> Certificate | None:
+    if folder is None or not (folder / CONTROL).is_file():
+        return None
+    return read_evidence([folder / CONTROL]).certificate
+
+
+def _samples(folder: Path | None, certificate: Certificate | None) -> tuple[Sample, ...]:
+    """Return the images that broke the file; none where numpy is absent, as on a machine that only judges."""
+    if folder is None or certificate is None or not (folder / REPLAY).is_file():
+        return ()
+    try:
+        from compressor.bundle.replay_images import read_replay
+        from compressor.report.pictures import samples
+    except ModuleNotFoundError as error:
+        if error.name != "numpy":
+            raise
+        return ()
+    return samples(read_replay(folder / REPLAY), [each.label for each in certificate.result.per_class])
+
+
+def _typed(certificate: Certificate | None) -> tuple[str, ...]:
+    return (certificate.run.commands if certificate else None) or ()
 
 
 def write(paths: Sequence[Path], form: str) -> str:
@@ -67,12 +112,12 @@ def write(paths: Sequence[Path], form: str) -> str:
     if form == "html":
         return html_page(summary).decode()
     if form == "text":
-        verdict = verdict_text(summary.verdict) if summary.verdict else ""
+        verdict = verdict_text(summary.verdict, commands=summary.commands) if summary.verdict else ""
         return f"{summary_text(summary)}\n{verdict}"
     if summary.verdict is None or summary.model_sha256 is None:
         raise EvidenceError(
             f"--format {form} is about a verdict, and none was named", advice=f"name a bundle, or {VERDICT} as well"
         )
     if form == "junit":
-        return junit(summary.verdict).decode()
+        return junit(summary.verdict, commands=summary.commands).decode()
     return attestation(summary.verdict, model_sha256=summary.model_sha256).decode()

@@ -17,6 +17,7 @@ from compressor.finetune.microbatches import mean_batch, num_steps
 from compressor.finetune.recipe import peak_rate
 from compressor.prune import Plan, Target
 from compressor.records import to_plain
+from compressor.report.text import commands_text
 from compressor.shrink import Shrunk
 from compressor.steps import Shipped
 
@@ -168,7 +169,8 @@ def certificate_text(certificate: Certificate, path: Path) -> str:
         lines += [f"accuracy at {point.norm}:{point.epsilon:<12} {point.accuracy:6.1%}" for point in result.curve]
     lines += [] if result.corruptions is None else _corruption_lines(result.corruptions)
     said = [_wrapped(line) for line in (*lines, result.claim)]
-    return "\n".join([*said, f"wrote {path}", f"next: compress gate {path} --policy policy.toml"])
+    again = commands_text(certificate.run.commands or ())
+    return "\n".join([*said, f"wrote {path}", f"next: compress gate {path} --policy policy.toml", *again])
 
 
 def _wrapped(line: str) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from compressor.bundle import open_bundle
@@ -55,25 +56,32 @@ def check_form(form: str, *, json: bool) -> str:
     return "json" if json else form
 
 
-def as_text(verdict: Verdict, form: str, *, previous: Verdict | None = None) -> str:
-    """Return the verdict in one of the formats that `check_form` knows."""
+def as_text(verdict: Verdict, form: str, *, previous: Verdict | None = None, commands: Sequence[str] = ()) -> str:
+    """Return the verdict in one of the formats that `check_form` knows.
+
+    Args:
+        verdict: to show.
+        form: its format; JSON is the record alone.
+        previous: of an earlier bundle, for text.
+        commands: what was typed to come to this.
+    """
     if form == "json":
         return dump(verdict).decode()
     if form == "markdown":
-        return verdict_markdown(verdict)
+        return verdict_markdown(verdict, commands=commands)
     if form == "junit":
-        return junit(verdict).decode()
-    return verdict_text(verdict, previous=previous)
+        return junit(verdict, commands=commands).decode()
+    return verdict_text(verdict, previous=previous, commands=commands)
 
 
-def post(verdict: Verdict) -> None:
+def post(verdict: Verdict, commands: Sequence[str] = ()) -> None:
     """Add the verdict to the summary of the job when GitHub runs it; a board that cannot be written changes nothing."""
     board = os.environ.get("GITHUB_STEP_SUMMARY")
     if not board:
         return
     try:
         with Path(board).open("a", encoding="utf-8") as file:
-            file.write(verdict_markdown(verdict))
+            file.write(verdict_markdown(verdict, commands=commands))
     except OSError as error:
         reason = error.strerror or error
         sys.stderr.write(f"warning: the verdict is not in the job's summary: cannot write {board}: {reason}\n")

@@ -1,13 +1,14 @@
 """From the records of a release to the files of its bundle."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from torch import nn
 
 from compressor.bench.record import Latency
 from compressor.bundle import names
-from compressor.bundle.replay_images import Adversarial, replay_bytes
+from compressor.bundle.names import folder_name
+from compressor.bundle.replay_images import Adversarial, read_replay, replay_bytes
 from compressor.bundle.replay_script import replay_script
 from compressor.certify.certificate import Certificate
 from compressor.certify.outcomes import Outcomes
@@ -20,7 +21,6 @@ from compressor.load import Checkpoint
 from compressor.prune import Plan
 from compressor.records import dump
 from compressor.report import (
-    EpochPoint,
     InputFacts,
     LayerWidth,
     ModelSize,
@@ -31,6 +31,8 @@ from compressor.report import (
     sbom,
     summarise,
 )
+from compressor.report.pictures import samples
+from compressor.report.stored import history_facts
 from compressor.runtime.session import open_session
 
 NUM_PROBES = 16
@@ -41,7 +43,6 @@ class Records:
     """Everything that a release found out, and the two model files it is about."""
 
     name: str
-    created: str
     dense: Checkpoint
     dense_size: ModelSize
     slim: Checkpoint
@@ -64,16 +65,21 @@ class Records:
     probes: ImageSet
     """Test images, of which a few travel along."""
     commands: tuple[str, ...]
-    """How to make and check this again."""
+    """What was typed to make this."""
 
 
-def summary_of(records: Records) -> Summary:
-    """Gather what every report is written from."""
+def summary_of(records: Records, replay: bytes) -> Summary:
+    """Gather what every report is written from.
+
+    Args:
+        records: everything that was found out.
+        replay: the content of `replay.npz`.
+    """
     channels, height, width = records.slim.input_shape
     preprocess = records.slim.preprocess
     return summarise(
         name=records.name,
-        created=records.created,
+        created=records.verdict.created,
         certificate=records.certificate,
         parity=records.parities[0],
         latency=records.latency[0],
@@ -81,8 +87,9 @@ def summary_of(records: Records) -> Summary:
         dense=records.dense_size,
         control=records.control,
         layers=layer_widths(records.dense.model, records.slim.model),
-        epochs=_epochs(records.history),
-        commands=records.commands,
+        epochs=history_facts(dump(records.history)).points if records.history else (),
+        samples=samples(read_replay(replay), [each.label for each in records.certificate.result.per_class]),
+        commands=(*records.commands, f"compress verify {folder_name(records.name, records.onnx)}"),
         image=InputFacts(
             channels=channels,
             height=height,
@@ -94,14 +101,20 @@ def summary_of(records: Records) -> Summary:
     )
 
 
-def bundle_files(records: Records, summary: Summary) -> dict[str, bytes]:
-    """Return the content of every file of the bundle but `SHA256SUMS`."""
+def bundle_files(records: Records, summary: Summary, replay: bytes) -> dict[str, bytes]:
+    """Return the content of every file of the bundle but `SHA256SUMS`.
+
+    Args:
+        records: everything that was found out.
+        summary: what the reports are written from.
+        replay: the content of `replay.npz`.
+    """
     labels = records.slim.labels or tuple(str(index) for index in range(records.slim.num_classes))
     contents = {
         names.MODEL: records.onnx,
         names.CHECKPOINT: records.slim_file,
         names.MODEL_ORT: records.ort,
-        names.PLAN: dump(records.plan),
+        names.PLAN: dump(replace(records.plan, widths=_widths(summary.layers))),
         names.HISTORY: dump(records.history) if records.history else None,
         names.CERTIFICATE: dump(records.certificate),
         names.OUTCOMES: records.outcomes.to_bytes(),
@@ -114,7 +127,7 @@ def bundle_files(records: Records, summary: Summary) -> dict[str, bytes]:
         names.REPORT: html_page(summary),
         names.ATTESTATION: attestation(records.verdict, model_sha256=sha256_of_bytes(records.onnx)),
         names.SBOM: sbom(summary),
-        names.REPLAY: _replay(records),
+        names.REPLAY: replay,
         names.REPLAY_SCRIPT: replay_script(),
     }
     contents |= {names.parity_name(each.provider): dump(each) for each in records.parities}
@@ -144,31 +157,26 @@ def _width(module: nn.Module) -> int:
     return module.out_features if isinstance(module, nn.Linear) else 0
 
 
-def _epochs(history: History | None) -> tuple[EpochPoint, ...]:
-    if history is None:
-        return ()
-    start = EpochPoint(number=0, loss=None, train_accuracy=None, select_accuracy=history.select_accuracy_before)
-    rows = (
-        EpochPoint(
-            number=epoch.number,
-            loss=epoch.loss,
-            train_accuracy=epoch.train_accuracy,
-            select_accuracy=epoch.select_accuracy,
-        )
-        for epoch in history.epochs
-    )
-    return (start, *rows)
+def _widths(layers: tuple[LayerWidth, ...]) -> dict[str, tuple[int, int]]:
+    return {layer.name: (layer.before, layer.after) for layer in layers}
 
 
-def _replay(records: Records) -> bytes:
-    """Return the images that travel along, with the answers that the shipped file gave here."""
+def replay_of(records: Records) -> bytes:
+    """Return `replay.npz`: the images that travel along, with the answers that the shipped file gave here."""
     probes = range(min(NUM_PROBES, len(records.probes)))
     replayed = records.outcomes.replay
     threats = list(dict.fromkeys(replayed.threats))
     adversarial = []
     for threat in threats:
         rows = np.array([each == threat for each in replayed.threats])
-        adversarial.append(Adversarial(threat=threat, images=replayed.images[rows], labels=replayed.labels[rows]))
+        adversarial.append(
+            Adversarial(
+                threat=threat,
+                images=replayed.images[rows],
+                labels=replayed.labels[rows],
+                clean=replayed.clean[rows],
+            )
+        )
     return replay_bytes(
         records.probes.read(probes).numpy(),
         np.asarray(records.probes.labels[: len(probes)]),

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from torch import nn
 
-from compressor.assemble import NUM_PROBES, Records, bundle_files, summary_of
+from compressor.assemble import NUM_PROBES, Records, bundle_files, replay_of, summary_of
 from compressor.bundle import write_bundle
+from compressor.certify.certificate import with_commands
 from compressor.certify.certify import check_proving
 from compressor.data import stratified
 from compressor.errors import DataError
@@ -121,7 +122,8 @@ def release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT
     prove_it = partial(prove, data=data, seed=seed, place=place, progress=progress)
     decided = replace(proof, demands=demands_of(policy) if task.decide else None)
     certificate, outcomes = prove_it(shrunk.checkpoint, proof=decided, artefact=shipped.onnx, baseline=dense)
-    reference = prove_it(control, proof=proof, title="control")[0] if control else None
+    certificate = with_commands(certificate, task.commands)
+    reference = with_commands(prove_it(control, proof=proof, title="control")[0], task.commands) if control else None
     beside = Skipped(reason=TOO_LARGE) if dense_onnx is None else dense_onnx
     latency = tuple(measure(shipped.onnx, against=beside, timing=each, progress=progress) for each in timings)
 
@@ -137,7 +139,6 @@ def release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT
     dense_cost = count_cost(dense.model, dense.input_shape)
     records = Records(
         name=name,
-        created=now(),
         dense=dense,
         dense_size=ModelSize(
             params=dense_cost.params, macs=dense_cost.macs, num_bytes=None if dense_onnx is None else len(dense_onnx)
@@ -159,11 +160,12 @@ def release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT
         probes=stratified(data.test, NUM_PROBES, seed=seed),
         commands=task.commands,
     )
-    summary = summary_of(records)
+    replay = replay_of(records)
+    summary = summary_of(records, replay)
     bundle = write_bundle(
         task.output,
         records.name,
-        bundle_files(records, summary),
+        bundle_files(records, summary, replay),
         rejected=verdict.decision is not Decision.PASSED,
         force=task.force,
     )

@@ -143,7 +143,7 @@ class Task:
     name: str | None = None
     """Of the bundle; None: the checkpoint's."""
     commands: tuple[str, ...] = ()
-    """How to make and check this again, for the reports."""
+    """What was typed to ask for this, for the records and reports."""
     output: Path = Path("exports")
     force: bool = False
     seed: int = 0

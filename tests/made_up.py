@@ -120,6 +120,11 @@ def classes(
     )
 
 
+def bin_(low: float, num: int, confidence: float | None = None, accuracy: float | None = None) -> CalibrationBin:
+    """Return a bin a tenth wide."""
+    return CalibrationBin(low=low, high=round(low + 0.1, 1), num=num, confidence=confidence, accuracy=accuracy)
+
+
 def baseline(**changes: Any) -> Baseline:
     """Return the dense model: 86.0 % on clean images."""
     made = Baseline(
@@ -131,7 +136,7 @@ def baseline(**changes: Any) -> Baseline:
         agreement=0.93,
         transfer=0.62,
         per_class=classes((0.91, 0.87, 0.8, 0.74, 0.84, 0.81, 0.9, 0.89, 0.93, 0.91)),
-        calibration=Calibration(ece=0.03, nll=0.44, bins=()),
+        calibration=Calibration(ece=0.03, nll=0.44, bins=(bin_(0.4, 100, 0.42, 0.35), bin_(0.9, 900, 0.96, 0.93))),
         threats=(paired("1/255", both=600, only_dense=40, only_slim=20, neither=340, difference=0.02), paired()),
     )
     return replace(made, **changes)
@@ -189,7 +194,7 @@ def result(**changes: Any) -> Result:
         interval_method="clopper-pearson",
         per_class=classes(),
         calibration=Calibration(
-            ece=0.031, nll=0.47, bins=(CalibrationBin(low=0.9, high=1.0, num=600, confidence=0.97, accuracy=0.95),)
+            ece=0.031, nll=0.47, bins=(bin_(0.2, 0), bin_(0.5, 400, 0.55, 0.5), bin_(0.9, 600, 0.97, 0.95))
         ),
         threats=(threat_result("1/255", robust_accuracy=0.62, interval=(0.589, 0.65)), threat_result()),
         curve=(

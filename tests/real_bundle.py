@@ -164,7 +164,7 @@ def files_of(made: Made, policy: str = POLICY) -> tuple[dict[str, bytes], Decisi
         made.images.read(range(16)).numpy(),
         made.images.labels[:16],
         [
-            Adversarial(threat=threat, images=shown.images[rows], labels=shown.labels[rows])
+            Adversarial(threat=threat, images=shown.images[rows], labels=shown.labels[rows], clean=shown.clean[rows])
             for threat in dict.fromkeys(shown.threats)
             for rows in [[index for index, each in enumerate(shown.threats) if each == threat]]
         ],

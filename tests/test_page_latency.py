@@ -36,7 +36,7 @@ def records(ratios: list[float], half: float = 0.01) -> list[dict[str, Any]]:
 
 def reached(text: str) -> list[bool]:
     """Return whether each target was reached, in the order of the page."""
-    return ["**not reached**" not in line for line in text.splitlines() if line.startswith("- By")]
+    return ["**" not in line for line in text.splitlines() if line.startswith("- By")]
 
 
 @pytest.mark.parametrize(
@@ -46,12 +46,13 @@ def reached(text: str) -> list[bool]:
         ([0.8] * 5 + [1.005] * 5, 0.01, [True, True]),
         ([0.8] * 4 + [0.91] * 6, 0.01, [True, False]),
         ([0.8] * 9 + [1.02], 0.01, [False, True]),
-        ([0.8] * 10, 0.3, [True, False]),
+        ([0.8] * 10, 0.3, [False, False]),
+        ([0.8] * 5 + [1.0] * 5, 0.03, [False, True]),
         ([0.8] * 9, 0.01, [False, True]),
     ],
 )
 def test_targets_against_the_peer(ratios: list[float], half: float, holds: list[bool]) -> None:
-    """Slower is what an interval above 1 shows; faster needs one below it; nine networks are not ten."""
+    """Slower is what an interval above 1 shows, and a wide one leaves it open; nine networks are not ten."""
     text = against_peer(records(ratios, half))
     assert reached(text)[:2] == holds
     assert f"| {ratios[0]:.3f} ({ratios[0] - half:.3f} to {ratios[0] + half:.3f}) |" in text

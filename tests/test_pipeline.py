@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import compressor
+from cli import reports
 from compressor.errors import DataError, PolicyError, Rejected
 from compressor.export.form import Form
 from compressor.finetune import Recipe
@@ -76,6 +77,21 @@ def test_a_release_ends_with_a_bundle_that_holds(task: Task, digits_checkpoint: 
         with torch.inference_mode():
             expected = model(torch.from_numpy(images)).numpy()
         np.testing.assert_allclose(session.run(images), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_report_written_later_is_the_one_that_the_release_wrote(
+    task: Task, digits_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Byte for byte, with layers, epochs, the dense size, images that broke it and the command, from wherever."""
+    typed = "compress release digits.safetensors --data digits"
+    released = compressor.release(digits_checkpoint, replace(task, commands=(typed,)))
+    monkeypatch.chdir(released.bundle)
+    page = (released.bundle / "report.html").read_text()
+    assert reports.write([Path()], "html") == reports.write([released.bundle], "html") == page
+    for words in ("layer1.0.conv1: ", "epoch 1", "data:image/png", typed, f"compress verify {released.bundle.name}"):
+        assert words in page
+    assert typed in (released.bundle / "README.md").read_text()
+    assert str(task.output) not in page
 
 
 def test_the_same_release_again_gives_the_same_model(task: Task, digits_checkpoint: Path, tmp_path: Path) -> None:

@@ -44,10 +44,10 @@ def run(
     debug: options.Debug = False,
 ) -> int:
     """Write certificate.json and outcomes.npz. It concludes; `compress gate` judges."""
-    from cli import choices, identical, outputs, texts
+    from cli import choices, identical, outputs, texts, typed
     from cli.alone import alone
     from compressor import steps
-    from compressor.certify.certificate import SCHEMA
+    from compressor.certify.certificate import SCHEMA, with_commands
     from compressor.estimate import estimate_certify
     from compressor.records import dump
     from compressor.runtime.crew import joined
@@ -79,6 +79,7 @@ def run(
     )
     if not crew.is_first:
         return 0
+    certificate = with_commands(certificate, typed.typed_commands(context))
     contents = {path: dump(certificate), outputs.outcomes_beside(path): outcomes.to_bytes()}
     outputs.write_outputs(contents, force=force)
     show(dump(certificate).decode() if json else texts.certificate_text(certificate, path))

@@ -22,7 +22,7 @@ def run(
     debug: options.Debug = False,
 ) -> int:
     """Train a small network on digits, release it, and show what a rejection looks like."""
-    from cli import outputs, verdicts
+    from cli import outputs, typed, verdicts
     from cli.alone import alone
     from compressor.demo import demo
 
@@ -30,7 +30,14 @@ def run(
     folder = outputs.check_folder(output or options.EXPORTS)
     outputs.check_folder(work_dir, option="--work-dir")
     alone(context, work_dir / "demo")
-    done = demo(output=folder, work_dir=work_dir / "demo", seed=seed, force=force, progress=screen)
+    done = demo(
+        output=folder,
+        work_dir=work_dir / "demo",
+        seed=seed,
+        force=force,
+        commands=typed.typed_commands(context),
+        progress=screen,
+    )
     verdict = done.released.verdict
     if json:
         show(outputs.as_json("demo", bundle=done.released.bundle, verdict=verdict, strict=done.strict))

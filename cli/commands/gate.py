@@ -41,6 +41,7 @@ Previous = Annotated[
 
 
 def run(
+    context: typer.Context,
     evidence: Evidence = None,
     *,
     policy: options.PolicyFile = None,
@@ -58,7 +59,7 @@ def run(
     debug: options.Debug = False,
 ) -> int:
     """Judge evidence by a policy: 0 passed, 3 failed, 4 undecided."""
-    from cli import outputs, verdicts
+    from cli import outputs, typed, verdicts
     from cli.values import parse_accept
     from compressor.errors import OptionError
     from compressor.gate.evidence import read_evidence
@@ -91,10 +92,13 @@ def run(
         None if output is None else outputs.destination(output, f"verdict.{verdicts.ENDINGS[form]}", verdicts.SUFFIXES)
     )
     demanded = read_policy(policy)
-    verdict = judge(demanded, read_evidence(evidence), now=now(), accept=parse_accept(unsafe_accept, because))
-    text = verdicts.as_text(verdict, form, previous=before)
+    found = read_evidence(evidence)
+    verdict = judge(demanded, found, now=now(), accept=parse_accept(unsafe_accept, because))
+    made_by = (found.certificate.run.commands if found.certificate else None) or ()
+    commands = (*made_by, *typed.typed_commands(context))
+    text = verdicts.as_text(verdict, form, previous=before, commands=commands)
     show(text)
-    verdicts.post(verdict)
+    verdicts.post(verdict, commands)
     if path is not None:
         outputs.write_output(path, text.encode(), force=force)
     return verdicts.exit_code(verdict)

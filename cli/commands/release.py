@@ -80,14 +80,14 @@ def run(
     debug: options.Debug = False,
 ) -> int:
     """Prune, tune, export, certify, time, judge: exports/NAME-DIGEST8/, or rejected/NAME-DIGEST8/."""
-    from cli import choices, idle, outputs, texts, verdicts
+    from cli import choices, idle, outputs, texts, typed, verdicts
     from cli.alone import alone
     from compressor.estimate import estimate_release
     from compressor.pipeline import release
 
     idle.refuse_idle_choices(context)
     screen = Screen(quiet=quiet, time_limit=time_limit)
-    task = choices.release_of(context.params)
+    task = choices.release_of(context.params, commands=typed.typed_commands(context))
     idle.refuse_idle_method(context, task.recipe)
     outputs.check_folder(task.output)
     alone(context)
@@ -101,5 +101,5 @@ def run(
         if json
         else verdicts.released_text(released.summary, released.verdict, released.bundle)
     )
-    verdicts.post(released.verdict)
+    verdicts.post(released.verdict, released.summary.commands)
     return verdicts.exit_code(released.verdict)

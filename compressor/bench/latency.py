@@ -1,6 +1,7 @@
 """How long a model file takes on this machine, alone or in turns with another file."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ def bench(
     threads: int = 1,
     num_runs: int | None = None,
     cuda_graphs: bool = False,
+    pause_seconds: float = 0.0,
     not_measured: Sequence[NotMeasured] = (),
     seed: int = 0,
     progress: Progress = SILENT,
@@ -51,6 +53,8 @@ def bench(
         num_runs: timed runs of each file per row, made up to an even number in each session; None: about two seconds'
             worth, 30 to 10,000.
         cuda_graphs: on a GPU, a third row with the captured graph; `not_measured` says why where that is not possible.
+        pause_seconds: idle time before each run. On a machine with more work than cores the median of runs in a row is
+            that of the queue; after a pause a run of up to some milliseconds meets hardly any of it.
         not_measured: what else the record shall say could not be timed.
         seed: of the input noise.
         progress: listener, a step per row.
@@ -67,7 +71,7 @@ def bench(
     models = [onnx] if against is None else [onnx, against]
     rng = np.random.default_rng(seed)
     shown, graphless = _first_look(models, Way(provider=provider, batch=batches[0], threads=threads), rng=rng)
-    ways = list(_ways(provider, batches, threads, graphs=cuda_graphs and not graphless))
+    ways = list(_ways(provider, batches, threads, graphs=cuda_graphs and not graphless, pause=pause_seconds))
     missing = list(not_measured)
     if cuda_graphs and graphless:
         missing.append(NotMeasured(what="CUDA graphs", reason=graphless))
@@ -120,14 +124,15 @@ def _check(batches: Sequence[int], num_runs: int | None) -> None:
         raise OptionError(f"{num_runs} runs say too little", advice=f"time at least {MIN_RUNS} runs, or leave it out")
 
 
-def _ways(provider: str, batches: Sequence[int], threads: int, *, graphs: bool) -> Iterator[Way]:
+def _ways(provider: str, batches: Sequence[int], threads: int, *, graphs: bool, pause: float) -> Iterator[Way]:
     """Yield the configurations in the order of the rows: what a user of the file sees comes first."""
     for batch in batches:
-        yield Way(provider=provider, batch=batch, threads=threads)
+        plain = Way(provider=provider, batch=batch, threads=threads, pause_seconds=pause)
+        yield plain
         if provider != "cpu":
-            yield Way(provider=provider, batch=batch, threads=threads, stays=True)
+            yield replace(plain, stays=True)
         if graphs:
-            yield Way(provider=provider, batch=batch, threads=threads, stays=True, graph=True)
+            yield replace(plain, stays=True, graph=True)
 
 
 def _first_look(models: Sequence[Model], way: Way, *, rng: np.random.Generator) -> tuple[list[tuple[str, float]], str]:
@@ -175,6 +180,7 @@ def _row(way: Way, timed: Timed, shown: tuple[str, float]) -> LatencyRow:
         transfers_included=not way.stays,
         p50_interval=(min(low, p50), max(high, p50)),
         num_sessions=len(timed.sessions),
+        pause_ms=way.pause_seconds * 1e3 or None,
         cuda_graph=None if way.provider == "cpu" else way.graph,
         load_ms=float(np.median(timed.load_ms)),
         peak_memory_bytes=timed.look.peak_memory_bytes,

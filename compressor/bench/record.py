@@ -34,6 +34,8 @@ class LatencyRow:
     """Of the median, at confidence 0.95, from the medians of sessions; None in records made elsewhere."""
     num_sessions: int | None = field(default=None, metadata=LATER)
     """Opened afresh, each with its share of the runs."""
+    pause_ms: float | None = field(default=None, metadata=LATER)
+    """Idle time before each run; None: none, runs follow each other."""
     cuda_graph: bool | None = field(default=None, metadata=LATER)
     """Whether the GPU replays the captured graph instead of being told operator by operator; None on the CPU."""
     load_ms: float | None = field(default=None, metadata=LATER)

@@ -56,6 +56,8 @@ class Way:
     """Input and output stay on the device."""
     graph: bool = False
     """The GPU replays a captured graph."""
+    pause_seconds: float = 0.0
+    """Before each timed run: on a busy machine, a process that slept is let in at once and for a while."""
 
     def open(self, model: Model) -> Session:
         """Open a file for this configuration, as fast as it can run."""
@@ -125,7 +127,7 @@ def time_in_turns(
         runs = [runner(opened[index], way, rng=rng) for index in range(len(models))]
         for index in order:
             warm_up(runs[index], seconds=WARM_UP_AGAIN_SECONDS)
-        for index, each in enumerate(take_turns(runs, order, num_rounds=num_rounds)):
+        for index, each in enumerate(take_turns(runs, order, num_rounds=num_rounds, pause=way.pause_seconds)):
             times[index].append(each)
         del opened, runs
     return tuple(
@@ -173,12 +175,14 @@ def warm_up(run: Run, *, seconds: float) -> float:
     return fastest
 
 
-def take_turns(runs: Sequence[Run], order: Sequence[int], *, num_rounds: int) -> list[Times]:
+def take_turns(runs: Sequence[Run], order: Sequence[int], *, num_rounds: int, pause: float = 0.0) -> list[Times]:
     """Return the milliseconds of each run, (2 * num_rounds,) per function: rounds of there and back."""
     times = np.empty((len(runs), 2 * num_rounds))
     with _no_collecting():
         for position in range(2 * num_rounds):
             for index in order if position % 2 == 0 else reversed(order):
+                if pause:
+                    time.sleep(pause)
                 start = time.perf_counter_ns()
                 runs[index]()
                 times[index, position] = (time.perf_counter_ns() - start) / 1e6

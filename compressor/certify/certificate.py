@@ -3,7 +3,7 @@
 `result` is everything that is judged and is byte-identical for equal inputs; `run` is how this run went.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from compressor.attacks.threat import Threat, parse_threat
 from compressor.certify.corruption_result import CorruptionResult
@@ -270,6 +270,8 @@ class Run:
     batch_size: int
     """Images in flight at the end: halved each time that memory ran out."""
     threads: int
+    commands: tuple[str, ...] | None = field(default=None, metadata=LATER)
+    """What was typed to make this; None where the library was called."""
 
 
 @strict
@@ -283,6 +285,11 @@ class Certificate:
     result: Result
     run: Run
     result_sha256: str
+
+
+def with_commands(certificate: Certificate, commands: tuple[str, ...]) -> Certificate:
+    """Return the certificate with what was typed to make it; nothing that is judged changes."""
+    return replace(certificate, run=replace(certificate.run, commands=commands or None))
 
 
 def digest_of_result(result: Result) -> str:

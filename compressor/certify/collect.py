@@ -74,9 +74,11 @@ def _replay(work: Work, fights: list[Fight]) -> ReplayImages:
     shown = [(fight.slim, index) for fight in fights for index in fight.slim.gallery.shown()]
     exhibits = [siege.gallery.exhibits[index] for siege, index in shown]
     images = [exhibit.image for exhibit in exhibits]
+    none = np.zeros((0, *work.images.shape), dtype=np.float32)
     return ReplayImages(
         threats=tuple(str(siege.threat) for siege, _ in shown),
-        images=np.stack(images) if images else np.zeros((0, *work.images.shape), dtype=np.float32),
+        images=np.stack(images) if images else none,
+        clean=work.images.read([index for _, index in shown]).numpy() if shown else none,
         labels=np.array([work.images.labels[index] for _, index in shown], dtype=np.int64),
         twin_answers=np.array([exhibit.twin_answer for exhibit in exhibits], dtype=np.int64),
         shipped_answers=np.array([exhibit.shipped_answer for exhibit in exhibits], dtype=np.int64),

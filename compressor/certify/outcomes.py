@@ -56,6 +56,8 @@ class ReplayImages:
     """(n,) `linf:8/255`; those of a threat stand together."""
     images: NDArray[np.float32]
     """(n, C, H, W) float32 in [0, 1], exactly as they were given to the file; per threat the most telling first."""
+    clean: NDArray[np.float32]
+    """(n, C, H, W) float32 in [0, 1], the images they were made from."""
     labels: NDArray[np.int64]
     """(n,) the right answers."""
     twin_answers: NDArray[np.int64]
@@ -67,7 +69,7 @@ class ReplayImages:
 def _no_images() -> ReplayImages:
     none = np.zeros(0, dtype=np.int64)
     images = np.zeros((0, 0, 0, 0), dtype=np.float32)
-    return ReplayImages(threats=(), images=images, labels=none, twin_answers=none, shipped_answers=none)
+    return ReplayImages(threats=(), images=images, clean=images, labels=none, twin_answers=none, shipped_answers=none)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -64,7 +64,15 @@ def train_digits(path: Path, *, seed: int = 0, work_dir: Path | None = None, pro
     save_slim(replace(trained, history=(), labels=data.class_names), path)
 
 
-def demo(*, output: Path, work_dir: Path, seed: int = 0, force: bool = False, progress: Progress = SILENT) -> Demo:
+def demo(
+    *,
+    output: Path,
+    work_dir: Path,
+    seed: int = 0,
+    force: bool = False,
+    commands: tuple[str, ...] = (),
+    progress: Progress = SILENT,
+) -> Demo:
     """Run the whole route on the digits.
 
     Args:
@@ -72,6 +80,7 @@ def demo(*, output: Path, work_dir: Path, seed: int = 0, force: bool = False, pr
         work_dir: where the dense checkpoint and all state go.
         seed: same seed, same network.
         force: overwrite an existing bundle.
+        commands: what was typed to ask for this.
         progress: listener.
     """
     checkpoint = work_dir / "digits.safetensors"
@@ -85,6 +94,7 @@ def demo(*, output: Path, work_dir: Path, seed: int = 0, force: bool = False, pr
         recipe=replace(TUNING, seed=seed),
         control=True,
         num_images=300,
+        commands=commands,
         output=output,
         force=force,
         seed=seed,

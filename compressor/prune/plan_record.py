@@ -1,11 +1,11 @@
 """The plan: what leaves a model and what that saves. A file that can be read, kept and carried out later."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from compressor.prune.cost import Cost
 from compressor.prune.coupling import LeftOut
-from compressor.records import strict
+from compressor.records import LATER, strict
 from compressor.types import Scope, Structure
 
 SCHEMA: Final = "compress.plan/1"
@@ -117,6 +117,9 @@ class Plan:
     before: Cost
     after: Cost
     """Predicted exactly; slimming checks it."""
+    widths: dict[str, tuple[int, int]] | None = field(default=None, metadata=LATER)
+    """Once it was carried out: convolution or linear layer -> filters before and after, in the order of the model;
+    0 where a layer left with its block."""
 
     def leaving(self) -> dict[str, tuple[int, ...]]:
         """Return group name to the units that leave, for groups that lose any."""

@@ -5,11 +5,12 @@ Every format is written from the same `Summary`, so that all of them say the sam
 
 from compressor.report.attestation import attestation
 from compressor.report.card import model_card
+from compressor.report.facts import EpochPoint, InputFacts, LayerWidth, ModelSize, Sample
 from compressor.report.junit import junit
 from compressor.report.markdown import summary_markdown, verdict_markdown
 from compressor.report.page import html_page
 from compressor.report.sbom import sbom
-from compressor.report.summary import EpochPoint, InputFacts, LayerWidth, ModelSize, Summary, summarise
+from compressor.report.summary import Summary, summarise
 from compressor.report.text import summary_text, verdict_text
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "InputFacts",
     "LayerWidth",
     "ModelSize",
+    "Sample",
     "Summary",
     "attestation",
     "html_page",

@@ -6,8 +6,9 @@ from typing import Any
 
 from compressor.gate import wording
 from compressor.report import tables
-from compressor.report.markdown import plain, table_markdown, verdict_markdown
-from compressor.report.summary import InputFacts, Summary
+from compressor.report.facts import InputFacts
+from compressor.report.markdown import commands_markdown, plain, table_markdown, verdict_markdown
+from compressor.report.summary import Summary
 
 PILLOW_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
@@ -156,5 +157,4 @@ def _claim(summary: Summary) -> str:
 
 
 def _reproduce(summary: Summary) -> str:
-    commands = summary.commands or ("compress verify .",)
-    return "## Check or make it again\n\n```sh\n" + "\n".join(commands) + "\n```\n"
+    return f"## Check or make it again\n\n{commands_markdown(summary.commands or ('compress verify .',))}"

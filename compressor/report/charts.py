@@ -56,6 +56,31 @@ def width_bar(name: str, before: int, after: int, widest: int) -> str:
     )
 
 
+def change_bar(name: str, before: float, after: float) -> str:
+    """Return a way from 0 to 100 % with a ring at the share before and a dot at the share after.
+
+    Args:
+        name: of what changed.
+        before: share in [0, 1].
+        after: share in [0, 1].
+    """
+    words = f"{wording.percent(before).removesuffix(' %')} to {wording.percent(after)}"
+    first, second = (f"{100 * share:.2f}" for share in (before, after))
+    return (
+        f'<div class="bar layer"><span class="who">{escape(name)}</span>'
+        f'<svg class="change" viewBox="0 0 100 10" preserveAspectRatio="none" role="img" '
+        f'aria-label="{escape(name)}: {words}"><rect class="track" x="0" y="4" width="100" height="2"/>'
+        f'<line class="way" x1="{first}" x2="{second}" y1="5" y2="5"/><line class="ring" {_still(first)}/>'
+        f'<line class="hole" {_still(first)}/><line class="dot" {_still(second)}/></svg>'
+        f'<span class="figures">{words}</span></div>'
+    )
+
+
+def _still(place: str) -> str:
+    """Return the ends of a line without length, which is a dot that no scaling distorts."""
+    return f'x1="{place}" x2="{place}" y1="5" y2="5"'
+
+
 def heat_bar(name: str, shares: Sequence[float], mean: float) -> str:
     """Return a row of cells, the fuller the more is right, and the mean beside it.
 

@@ -5,6 +5,7 @@ accepted condition still stands here as what it is, with the reason for acceptin
 """
 
 import re
+from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
 from compressor.gate.verdict import Verdict
@@ -16,12 +17,13 @@ ILLEGAL = re.compile(r"[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 ELEMENTS = {Decision.FAILED: "failure", Decision.UNDECIDED: "error"}
 
 
-def junit(verdict: Verdict, *, suite: str = "compress gate") -> bytes:
+def junit(verdict: Verdict, *, suite: str = "compress gate", commands: Sequence[str] = ()) -> bytes:
     """Return the verdict as JUnit XML.
 
     Args:
         verdict: to write.
         suite: what the CI calls it.
+        commands: what was typed to come to this.
     """
     counts = {decision: sum(each.decision is decision for each in verdict.conditions) for decision in Decision}
     totals = {
@@ -34,6 +36,10 @@ def junit(verdict: Verdict, *, suite: str = "compress gate") -> bytes:
     }
     root = ET.Element("testsuites", totals)
     inner = ET.SubElement(root, "testsuite", totals | {"timestamp": verdict.created})
+    if commands:
+        properties = ET.SubElement(inner, "properties")
+        for command in commands:
+            ET.SubElement(properties, "property", {"name": "command", "value": _clean(command)})
     because = {each.id: each.because for each in verdict.accepted}
     for condition in verdict.conditions:
         group = _clean(condition.id.split(".", 1)[0])

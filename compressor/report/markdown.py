@@ -2,6 +2,7 @@
 
 import html
 import re
+from collections.abc import Sequence
 
 from compressor.gate.verdict import Verdict
 from compressor.report import corrupted, proofs, tables
@@ -32,8 +33,21 @@ def table_markdown(table: Table) -> str:
     return "\n".join([*lines, *(["", plain(table.note)] if table.note else [])]) + "\n"
 
 
-def verdict_markdown(verdict: Verdict) -> str:
-    """Return the verdict: a headline, what blocks, and everything else folded away."""
+def commands_markdown(commands: Sequence[str]) -> str:
+    """Return commands as a block of code, in a fence longer than any inside of it."""
+    lines = [" ".join(command.splitlines()) for command in commands]
+    longest = max((len(ticks) for line in lines for ticks in re.findall("`+", line)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return "\n".join([f"{fence}sh", *lines, fence]) + "\n"
+
+
+def verdict_markdown(verdict: Verdict, *, commands: Sequence[str] = ()) -> str:
+    """Return the verdict: a headline, what blocks, and everything else folded away.
+
+    Args:
+        verdict: to show.
+        commands: what was typed to come to this.
+    """
     because = {each.id: each.because for each in verdict.accepted}
     ordered = tables.in_order(verdict)
     blocking = [(each, word) for each, word in ordered if word not in ("passed", "accepted")]
@@ -49,12 +63,14 @@ def verdict_markdown(verdict: Verdict) -> str:
         lines += ["", f"<details><summary>{len(passed)} passed</summary>", ""]
         lines += [f"- {code(each.id)}: {plain(each.reason)}" for each in passed]
         lines += ["", "</details>"]
+    if commands:
+        lines += ["", "<details><summary>how to make it again</summary>", "", commands_markdown(commands), "</details>"]
     return "\n".join(lines) + "\n"
 
 
 def summary_markdown(summary: Summary) -> str:
     """Return the verdict, when there is one, the comparison, and what corruptions and shifts left, folded away."""
-    head = verdict_markdown(summary.verdict) + "\n" if summary.verdict else ""
+    head = verdict_markdown(summary.verdict, commands=summary.commands) + "\n" if summary.verdict else ""
     folded = "".join(
         f"\n<details><summary>{plain(table.title)}</summary>\n\n{table_markdown(table)}\n</details>\n"
         for table in (*proofs.tables_of(summary), *corrupted.tables_of(summary))

@@ -3,12 +3,15 @@
 import re
 from html import escape
 
-from compressor.attacks.threat import Threat, parse_threat
+from compressor.attacks.threat import Threat
+from compressor.certify.certificate import Result
 from compressor.gate import wording
 from compressor.gate.policy import threat_id
-from compressor.report import charts, corrupted, proofs, tables
+from compressor.report import charts, corrupted, curves, plots, proofs, tables
+from compressor.report.strip import strip
 from compressor.report.summary import Summary
 from compressor.report.tables import Table
+from compressor.types import Norm
 
 MOST_OPEN_ROWS = 50
 """A longer table is folded."""
@@ -124,21 +127,19 @@ def _demanded(summary: Summary, condition_id: str) -> float | None:
 
 
 def curve(summary: Summary) -> str:
-    """Accuracy of the slim model against epsilon, one chart for each norm."""
-    points = summary.certificate.result.curve if summary.certificate else ()
+    """Accuracy of each model against epsilon, one chart for each norm."""
     parts = []
-    for norm in sorted({point.norm for point in points}):
-        places = [(parse_threat(f"{norm}:{each.epsilon}"), each.accuracy) for each in points if each.norm == norm]
-        if len(places) > 1:
-            parts.append(_one_curve(sorted(places, key=lambda place: place[0].epsilon)))
+    for norm in Norm:
+        found = curves.curves_of(summary, norm)
+        if found:
+            parts += [curves.drawing_of(found), table_html(curves.table_of(found))]
     return _section("Accuracy against epsilon", *parts)
 
 
-def _one_curve(places: list[tuple[Threat, float]]) -> str:
-    line = charts.Series(name="slim", points=tuple((threat.radius, accuracy) for threat, accuracy in places))
-    words = ", ".join(f"{wording.percent(accuracy)} at {threat}" for threat, accuracy in places)
-    left, right = str(places[0][0]), str(places[-1][0])
-    return charts.line_chart([line], spoken=words, left=left, right=right, whole=True) + _note(words)
+def samples(summary: Summary) -> str:
+    """The images that broke the file by most."""
+    note = "Grey is no change. Of the adversarial images in replay.npz, those answered wrong by the widest margin."
+    return _section("Images that broke it", strip(summary.samples), _note(note)) if summary.samples else ""
 
 
 def attacks(summary: Summary) -> str:
@@ -162,11 +163,44 @@ def corruptions(summary: Summary) -> str:
 
 def classes(summary: Summary) -> str:
     """Recall and robust share of each class."""
-    table = tables.per_class(summary.certificate.result) if summary.certificate else None
-    if table is None or len(table.rows) <= MOST_OPEN_ROWS:
-        return _from(table)
-    words = f"{wording.amount(len(table.rows))} classes"
-    return _section(table.title, f"<details><summary>{words}</summary>\n{table_html(table)}\n</details>")
+    result = summary.certificate.result if summary.certificate else None
+    table = tables.per_class(result) if result else None
+    if result is None or table is None:
+        return ""
+    if len(table.rows) > MOST_OPEN_ROWS:
+        words = f"{wording.amount(len(table.rows))} classes"
+        return _section(table.title, f"<details><summary>{words}</summary>\n{table_html(table)}\n</details>")
+    return _section(table.title, _falls(result), table_html(table))
+
+
+def _falls(result: Result) -> str:
+    """Return what became of each class, where there is a dense model to compare with."""
+    before = result.baseline.per_class if result.baseline else ()
+    pairs = list(zip(before, result.per_class, strict=False))
+    first = f" at {result.threats[0].threat}" if result.threats else ""
+    kinds = (
+        ("Recall, dense to slim", [(new.label, old.recall, new.recall) for old, new in pairs]),
+        (f"Robust{first}, dense to slim", [(new.label, old.robust, new.robust) for old, new in pairs]),
+    )
+    parts = []
+    for title, rows in kinds:
+        bars = [charts.change_bar(name, old, new) for name, old, new in rows if old is not None and new is not None]
+        parts += [f"<h3>{escape(title)}</h3>", *bars] if bars else []
+    words = "A ring is the dense model, a dot the slim one." if parts else ""
+    return "\n".join([*parts, _note(words)])
+
+
+def calibration(summary: Summary) -> str:
+    """How far probabilities can be believed."""
+    result = summary.certificate.result if summary.certificate else None
+    if result is None:
+        return ""
+    found = [("dense", result.baseline.calibration)] if result.baseline else []
+    known = [pair for pair in (*found, ("slim", result.calibration)) if plots.filled_bins(pair[1])]
+    if not known:
+        return ""
+    words = "; ".join(f"{name} {wording.percent(each.ece)}" for name, each in known)
+    return _section("Reliability", plots.reliability(known), _note(f"Expected calibration error: {words}."))
 
 
 def layers(summary: Summary) -> str:

@@ -9,72 +9,8 @@ from compressor.certify.certificate import Certificate, PairedResult, Result
 from compressor.export.record import Parity
 from compressor.gate.rules import wilson
 from compressor.gate.verdict import Verdict
+from compressor.report.facts import EpochPoint, InputFacts, LayerWidth, ModelSize, Sample
 from compressor.types import Interval
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayerWidth:
-    """Filters of one layer, before and after."""
-
-    name: str
-    before: int
-    after: int
-    """0 for a layer that was removed with its block."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EpochPoint:
-    """One epoch of fine-tuning."""
-
-    number: int
-    """From 1; 0 is the state before."""
-    loss: float | None
-    train_accuracy: float | None
-    select_accuracy: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelSize:
-    """What the dense model weighs. No record of the slim one holds it."""
-
-    params: int | None = None
-    macs: int | None = None
-    num_bytes: int | None = None
-    """Of its ONNX file."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InputFacts:
-    """What model.onnx takes, and what must have happened to an image before."""
-
-    channels: int
-    height: int
-    width: int
-    resize: int | None = None
-    """Length of the short side before cropping; None resizes straight to the input size."""
-    interp: str = "bilinear"
-    name: str = "images"
-    """Of the input in the file."""
-    kind: str = "float32"
-    """`float32`: (n, C, H, W) in [0, 1]; `uint8`: raw bytes with channels last, (n, H, W, C)."""
-
-    @property
-    def takes_bytes(self) -> bool:
-        """Whether the file takes frames as cameras and decoders give them."""
-        return self.kind == "uint8"
-
-    @property
-    def sizes(self) -> tuple[int, int, int]:
-        """Of one image, in the file's own order."""
-        return (
-            (self.height, self.width, self.channels) if self.takes_bytes else (self.channels, self.height, self.width)
-        )
-
-    @property
-    def text(self) -> str:
-        """What the file takes, in words."""
-        range_ = "values in [0, 255]" if self.takes_bytes else "values in [0, 1]"
-        return f"{self.kind} (n, {', '.join(str(size) for size in self.sizes)}), {range_}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +59,8 @@ class Summary:
     latency: Latency | None
     layers: tuple[LayerWidth, ...]
     epochs: tuple[EpochPoint, ...]
+    samples: tuple[Sample, ...]
+    """Adversarial images to look at, the worst of each threat in turn."""
     commands: tuple[str, ...]
     """How to make and check this again."""
     image: InputFacts | None
@@ -154,6 +92,7 @@ def summarise(
     control: Certificate | None = None,
     layers: Sequence[LayerWidth] = (),
     epochs: Sequence[EpochPoint] = (),
+    samples: Sequence[Sample] = (),
     commands: Sequence[str] = (),
     image: InputFacts | None = None,
     licence: str | None = None,
@@ -171,6 +110,7 @@ def summarise(
         control: certificate of the dense model fine-tuned by the same recipe; `torch` will do.
         layers: widths before and after, in the order of the network.
         epochs: of fine-tuning.
+        samples: adversarial images to look at.
         commands: how to make and check this again.
         image: what model.onnx takes.
         licence: SPDX id, when the owner stated one.
@@ -196,6 +136,7 @@ def summarise(
         latency=latency,
         layers=tuple(layers),
         epochs=tuple(epochs),
+        samples=tuple(samples),
         commands=tuple(commands),
         image=image,
         licence=licence,

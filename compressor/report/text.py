@@ -1,5 +1,6 @@
 """Plain text within 80 columns, for terminals and logs."""
 
+import shlex
 import textwrap
 from collections.abc import Sequence
 
@@ -47,14 +48,35 @@ def summary_text(summary: Summary) -> str:
     return "\n\n".join(table_text(table) for table in found) + "\n"
 
 
-def verdict_text(verdict: Verdict, *, previous: Verdict | None = None, command: str | None = None) -> str:
+def commands_text(commands: Sequence[str]) -> list[str]:
+    """Return how to make it again as lines within 80 columns, broken where a shell allows it; none without any."""
+    lines = [line for command in commands for line in _command_lines(command, WIDTH - GAP)]
+    return ["again:", *(" " * GAP + line for line in lines)] if lines else []
+
+
+def _command_lines(command: str, width: int) -> list[str]:
+    """Break between arguments only: a longer one stays whole, so that the lines can be pasted."""
+    if command.startswith("#"):
+        return textwrap.wrap(command, width, subsequent_indent="# ", break_on_hyphens=False, break_long_words=False)
+    lines: list[str] = []
+    for word in map(shlex.quote, shlex.split(command)):
+        if lines and len(f"{lines[-1]} {word} \\") <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines = [*lines[:-1], f"{lines[-1]} \\", f"  {word}"] if lines else [word]
+    return lines
+
+
+def verdict_text(
+    verdict: Verdict, *, previous: Verdict | None = None, command: str | None = None, commands: Sequence[str] = ()
+) -> str:
     """Return the verdict: what blocks first, then the rest, then what to do next.
 
     Args:
         verdict: to show.
         previous: of an earlier bundle; each figure that changed is shown with what it was.
-        command: what reproduces the evidence, or what to do next; by default how to learn more about the first
-            blocking condition.
+        command: what to do next; by default how to learn more about the first blocking condition.
+        commands: what was typed to come to this.
     """
     title = f"{str(verdict.decision).upper()}  by {verdict.policy.source} ({verdict.policy.sha256[:12]})"
     lines = [title, ""]
@@ -73,7 +95,9 @@ def verdict_text(verdict: Verdict, *, previous: Verdict | None = None, command: 
         lines += _hanging(f"{'passed':<{DECISION_WIDTH}}on the evidence itself: {', '.join(routine)}")
     first = tables.standing(verdict)[:1]
     following = command or (f"compress gate --explain {first[0].id}" if first else None)
-    return "\n".join([*lines, *(["", f"next: {following}"] if following else [])]) + "\n"
+    lines += ["", f"next: {following}"] if following else []
+    lines += ["", *commands_text(commands)] if commands else []
+    return "\n".join(lines) + "\n"
 
 
 def _is_routine(condition: Condition, word: str) -> bool:

@@ -79,7 +79,8 @@ def test_a_record_says_what_a_time_depends_on():
     row = record.rows[0]
     assert row.num_sessions == turns.NUM_SESSIONS
     assert row.load_ms > 0
-    assert row.cuda_graph is None
+    assert row.cuda_graph is row.pause_ms is None
+    assert bench(FILE, num_runs=30, pause_seconds=1e-5).rows[0].pause_ms == pytest.approx(0.01)
     assert (row.peak_memory_bytes is None) == (row.peak_memory_of is None)
     assert any(name.startswith("onnxruntime") for name in record.versions)
     assert float(record.host["load_average"]) >= 0

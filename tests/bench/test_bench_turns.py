@@ -52,3 +52,12 @@ def test_files_that_open_slowly_get_fewer_sessions(monkeypatch, seconds, num):
     (timed,) = time_in_turns([FILE], way, num_runs=31, rng=np.random.default_rng(0))
     assert len(timed.sessions) == len(timed.load_ms) == num
     assert {len(each) for each in timed.sessions} == {6 if num == 6 else 4}
+
+
+def test_a_pause_is_not_timed(monkeypatch):
+    """It is made before every run, and no run gets longer by it."""
+    slept: list[float] = []
+    monkeypatch.setattr(turns.time, "sleep", slept.append)
+    times = take_turns([lambda: None, lambda: None], [0, 1], num_rounds=3, pause=0.5)
+    assert slept == [0.5] * 12
+    assert max(each.max() for each in times) < 500

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from compressor.archive import npz_bytes
-from compressor.bundle.replay_images import Adversarial, as_input, read_replay, replay_bytes
+from compressor.bundle.replay_images import Adversarial, as_input, read_replay, replay_bytes, worst_rows
 from compressor.errors import EvidenceError
 
 SHAPE = (3, 4, 4)
@@ -87,6 +87,37 @@ def test_room_is_shared_between_threats(tmp_path: Path) -> None:
     path.write_bytes(make(adversarial=[adversarial(9), adversarial(9, "l2:1/2")], max_bytes=6 * one_image))
     replay = read_replay(path)
     assert replay.adversarial_labels.tolist() == [0, 1, 2, 0, 1, 2]
+
+
+def test_the_worst_are_those_answered_wrong_by_most_of_each_threat_in_turn() -> None:
+    """Margins 3, 1 and 2 under one threat, 5 under the other; the fifth image is answered right."""
+    logits = np.array([[0, 3], [0, 1], [0, 2], [5, 0], [0, 9]], dtype=np.float32)
+    labels, threats = np.array([0, 0, 0, 1, 1]), ["linf:1/255"] * 3 + ["l2:1/2"] * 2
+    assert worst_rows(logits, labels, threats).tolist() == [0, 3, 2, 1]
+    assert worst_rows(logits, labels, threats, most=2).tolist() == [0, 3]
+    assert worst_rows(logits[:0], labels[:0], []).tolist() == []
+
+
+def test_the_clean_images_of_the_worst_travel_along(tmp_path: Path) -> None:
+    """As bytes where that is exact, with what the file answers to them; rows that lead nowhere are refused."""
+    images = np.stack([np.full(SHAPE, 0.4, np.float32), np.full(SHAPE, 0.2, np.float32)])
+    images[:, 1] += np.array([0.2, 0.3], np.float32)[:, None, None]
+    clean = as_input(np.full((2, *SHAPE), 51, dtype=np.uint8))
+    part = Adversarial(threat="l2:1/2", images=images, labels=np.array([0, 0]), clean=clean)
+    content = make(adversarial=[part])
+    replay = read_replay(content)
+    assert replay.clean_rows.tolist() == [1, 0]
+    assert replay.clean_images.dtype == np.uint8
+    assert np.array_equal(as_input(replay.clean_images), clean)
+    assert np.array_equal(replay.clean_logits, answer(clean))
+    with np.load(io.BytesIO(content)) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    for rows in ([2, 0], [-1, 0], [0]):
+        (tmp_path / "replay.npz").write_bytes(npz_bytes({**arrays, "clean_rows": np.array(rows)}))
+        with pytest.raises(EvidenceError):
+            read_replay(tmp_path / "replay.npz")
+    older = {name: array for name, array in arrays.items() if not name.startswith("clean_")}
+    assert read_replay(npz_bytes(older)).clean_images.shape == (0, *SHAPE)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04" + bytes(40)])

@@ -58,8 +58,9 @@ def test_the_gate_posts_its_verdict_once(here: Path) -> None:
 def test_a_release_posts_and_the_rejection_of_the_demo_does_not(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The final verdict of a release is a result; the strict one of the demo is shown only as an example."""
     posted: list[Verdict] = []
-    monkeypatch.setattr(verdicts, "post", posted.append)
-    released = type("Released", (), {"verdict": _verdict(), "summary": None, "bundle": here})()
+    monkeypatch.setattr(verdicts, "post", lambda verdict, commands: posted.append(verdict))
+    summary = type("Summary", (), {"commands": ("compress release",)})()
+    released = type("Released", (), {"verdict": _verdict(), "summary": summary, "bundle": here})()
     monkeypatch.setattr("compressor.pipeline.release", lambda *args, **kwargs: released)
     (here / "fine.safetensors").write_bytes(b"")
     line = ["release", "fine.safetensors", "--data", "digits", "--ratio", "0.5", "--policy", "policy.toml", "--json"]

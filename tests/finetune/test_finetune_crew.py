@@ -159,5 +159,5 @@ def test_processes_without_work_are_told_of(data, fresh, monkeypatch):
     crew = Crew(rank=0, size=3)
     finetune(fresh, data, Recipe(epochs=1, batch_size=64, micro_batch=64), crew=crew, progress=listener)
     (told,) = [heard for heard in listener.heard if "idle" in heard]
-    assert "2 of 3 processes will be idle, for a step has 1 micro-batches" in told
+    assert "2 of 3 processes will be idle, for a step is 1 x 64 images" in told
     assert "a batch of 192 images or micro-batches of 22 would keep all busy" in told

@@ -65,13 +65,21 @@ def losses(output: Path) -> list[float]:
     return [epoch.loss for epoch in parse(path.read_bytes(), History, source=str(path)).epochs]
 
 
+@pytest.fixture(scope="module")
+def straight(digits_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return what a run writes that nobody interrupts."""
+    folder = tmp_path_factory.mktemp("straight")
+    output = folder / "straight.safetensors"
+    finished(command(digits_checkpoint, output, state=folder / "state"))
+    return output
+
+
 @pytest.mark.slow
 def test_ended_in_every_way_and_taken_up_again_it_writes_the_same_bytes(
-    digits_checkpoint: Path, tmp_path: Path
+    digits_checkpoint: Path, straight: Path, tmp_path: Path
 ) -> None:
     """Kill -9 twice, SIGTERM, Ctrl-C and a time limit, each at a random moment; then one run to the end."""
-    straight, resumed, state = tmp_path / "straight.safetensors", tmp_path / "resumed.safetensors", tmp_path / "state"
-    finished(command(digits_checkpoint, straight, state=tmp_path / "other"))
+    resumed, state = tmp_path / "resumed.safetensors", tmp_path / "state"
     line, draw = command(digits_checkpoint, resumed, state=state), random.Random("kill")
     endings = [(signal.SIGKILL, -9), (signal.SIGTERM, 143), (signal.SIGKILL, -9), (signal.SIGINT, 130)]
     for number, code in endings:
@@ -88,10 +96,9 @@ def test_ended_in_every_way_and_taken_up_again_it_writes_the_same_bytes(
 
 
 @pytest.mark.slow
-def test_two_processes_are_ended_and_one_takes_up(digits_checkpoint: Path, tmp_path: Path) -> None:
+def test_two_processes_are_ended_and_one_takes_up(digits_checkpoint: Path, straight: Path, tmp_path: Path) -> None:
     """Begun by two under torchrun, terminated, ended by one: the losses of one process, and one writer."""
-    straight, resumed, state = tmp_path / "straight.safetensors", tmp_path / "resumed.safetensors", tmp_path / "state"
-    finished(command(digits_checkpoint, straight, state=tmp_path / "other"))
+    resumed, state = tmp_path / "resumed.safetensors", tmp_path / "state"
     line = command(digits_checkpoint, resumed, state=state)
     code, words = interrupted(started([*TORCHRUN, *line]), signal.SIGTERM, state, pause=0.3)
     assert code != 0, words
@@ -102,10 +109,11 @@ def test_two_processes_are_ended_and_one_takes_up(digits_checkpoint: Path, tmp_p
 
 
 @pytest.mark.slow
-def test_a_process_that_dies_ends_all_and_the_rest_goes_on_later(digits_checkpoint: Path, tmp_path: Path) -> None:
+def test_a_process_that_dies_ends_all_and_the_rest_goes_on_later(
+    digits_checkpoint: Path, straight: Path, tmp_path: Path
+) -> None:
     """One of two is killed: torchrun says which, nothing is written, and two go on to what one would have found."""
-    straight, resumed, state = tmp_path / "straight.safetensors", tmp_path / "resumed.safetensors", tmp_path / "state"
-    finished(command(digits_checkpoint, straight, state=tmp_path / "other"))
+    resumed, state = tmp_path / "resumed.safetensors", tmp_path / "state"
     line = [*TORCHRUN, *command(digits_checkpoint, resumed, state=state)]
     both = started(line)
     deadline = time.monotonic() + 120

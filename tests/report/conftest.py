@@ -8,7 +8,8 @@ from made_up import CREATED, FLAG, LATER, certificate, latency, parity, threat_r
 from compressor.certify.certificate import Artefact, Certificate
 from compressor.gate import evidence_of, judge, parse_policy
 from compressor.gate.verdict import Verdict
-from compressor.report import EpochPoint, InputFacts, LayerWidth, ModelSize, Summary, summarise
+from compressor.report import EpochPoint, InputFacts, LayerWidth, ModelSize, Sample, Summary, summarise
+from compressor.report.png import png
 
 POLICY = """\
 [accuracy]
@@ -37,6 +38,23 @@ def made_certificate() -> Certificate:
     """Return the slim model's certificate, with a flag at linf:2/255."""
     first = threat_result("1/255", robust_accuracy=0.62, interval=(0.589, 0.65))
     return certificate(threats=(first, threat_result(flags=(FLAG,))))
+
+
+def made_sample(**changes: object) -> Sample:
+    """Return two rows of two pixels that broke the file."""
+    made = Sample(
+        threat="linf:2/255",
+        label="cat",
+        clean_answer="cat",
+        answer="dog",
+        clean=png(bytes(range(12)), height=2, width=2),
+        perturbed=png(bytes(range(2, 14)), height=2, width=2),
+        difference=png(bytes([255] * 12), height=2, width=2),
+        gain=63.75,
+        height=2,
+        width=2,
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -77,6 +95,7 @@ def summary(verdict: Verdict) -> Summary:
             EpochPoint(number=2, loss=0.5532, train_accuracy=0.806, select_accuracy=0.834),
             EpochPoint(number=3, loss=0.4671, train_accuracy=0.838, select_accuracy=0.853),
         ],
+        samples=[made_sample()],
         commands=[
             "compress release resnet20.th --arch cifar:resnet20 --data cifar10 --ratio 0.5 --policy p.toml",
             "compress verify exports/resnet20-a1a1a1a1",

@@ -6,6 +6,7 @@ COMPRESS_OVERWRITE_GOLDEN=1 writes the golden files anew; read the difference be
 import json
 import os
 import re
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -28,17 +29,18 @@ from compressor.report import (
     summary_text,
     verdict_text,
 )
-from compressor.report.text import WIDTH
+from compressor.report.markdown import commands_markdown
+from compressor.report.text import WIDTH, commands_text
 from compressor.types import Decision
 
 GOLDEN = Path(__file__).parent / "golden"
 
 FORMATS: dict[str, Callable[[Summary, Verdict], str]] = {
     "summary.txt": lambda summary, verdict: summary_text(summary),
-    "verdict.txt": lambda summary, verdict: verdict_text(verdict),
+    "verdict.txt": lambda summary, verdict: verdict_text(verdict, commands=summary.commands),
     "summary_md.txt": lambda summary, verdict: summary_markdown(summary),
     "card_md.txt": lambda summary, verdict: model_card(summary).decode(),
-    "verdict.xml": lambda summary, verdict: junit(verdict).decode(),
+    "verdict.xml": lambda summary, verdict: junit(verdict, commands=summary.commands).decode(),
     "attestation.json": lambda summary, verdict: attestation(verdict, model_sha256="a1" * 32).decode(),
 }
 
@@ -69,6 +71,32 @@ def test_a_verdict_tells_what_changed_since_the_previous_one(verdict: Verdict) -
     text = verdict_text(verdict, previous=replace(verdict, conditions=earlier))
     assert text.count("before:") == 1
     assert "before: 47.0 % (passed)" in text
+
+
+@pytest.mark.parametrize(
+    ("command", "lines"),
+    [
+        ("compress gate a --policy p", ["again:", "  compress gate a --policy p"]),
+        (
+            f"compress certify {'m' * 40} --data 'my photos' --threat linf:2/255 -o out",
+            ["again:", f"  compress certify {'m' * 40} --data 'my photos' \\", "    --threat linf:2/255 -o out"],
+        ),
+        (f"compress gate '{'x y ' * 30}'", ["again:", "  compress gate \\", f"    '{'x y ' * 30}'"]),
+        ("# seed = 7 from compress.toml", ["again:", "  # seed = 7 from compress.toml"]),
+    ],
+)
+def test_commands_are_broken_between_arguments_only(command: str, lines: list[str]) -> None:
+    """What is shown can be pasted into a shell, and gives the same arguments."""
+    shown = commands_text([command])
+    assert shown == lines
+    pasted = "\n".join(line.removeprefix("  ") for line in shown[1:])
+    assert shlex.split(pasted.replace("\\\n", ""), comments=True) == shlex.split(command, comments=True)
+
+
+def test_no_command_gets_out_of_its_fence() -> None:
+    """A file may be called by three backticks."""
+    text = commands_markdown(["compress gate '```' x", "two\nlines"])
+    assert text == "````sh\ncompress gate '```' x\ntwo lines\n````\n"
 
 
 def test_a_passed_verdict_has_no_next_step() -> None:

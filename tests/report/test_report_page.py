@@ -21,7 +21,7 @@ def html_page(summary: Summary) -> str:
     return report.html_page(summary).decode()
 
 
-VOID = {"meta", "line", "rect", "polyline", "br"}
+VOID = {"meta", "line", "rect", "polyline", "circle", "br", "img"}
 
 SECTIONS = [
     "Dense against slim",
@@ -29,7 +29,9 @@ SECTIONS = [
     "Accuracy and robustness",
     "Accuracy against epsilon",
     "What each attack broke",
+    "Images that broke it",
     "Each class",
+    "Reliability",
     "Layer widths",
     "Latency",
     "Fine-tuning",
@@ -47,11 +49,15 @@ class Outline(HTMLParser):
         self.headings: list[str] = []
         self.tags: set[str] = set()
         self.drawings: list[dict[str, str | None]] = []
+        self.pictures: list[dict[str, str | None]] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Open a tag; nothing may be loaded or run from its attributes."""
         self.tags.add(tag)
-        assert not {name for name, _ in attrs} & {"src", "href", "onclick", "style"}
+        assert not {name for name, _ in attrs} & {"href", "onclick", "style"}
+        assert all((value or "").startswith("data:image/png;base64,") for name, value in attrs if name == "src")
+        if tag == "img":
+            self.pictures.append(dict(attrs))
         if tag == "svg":
             self.drawings.append(dict(attrs))
         if tag not in VOID:
@@ -85,14 +91,20 @@ def test_the_page_has_every_section_in_order(summary: Summary) -> None:
     found = outline(html_page(summary))
     assert found.headings == [summary.name, *SECTIONS]
     assert all(drawing["role"] == "img" and drawing["aria-label"] for drawing in found.drawings)
+    assert [picture["alt"] for picture in found.pictures] == [
+        "image of cat, answered cat",
+        "the same image perturbed, answered dog",
+        "what differs, 63.8 times as large",
+    ]
 
 
 def test_the_page_needs_no_network(summary: Summary) -> None:
-    """No script, no image, no link; the page forbids itself to load anything."""
+    """No script, no link, only pictures inside the page; the page forbids itself to load anything."""
     page = html_page(summary)
-    assert not outline(page).tags & {"script", "link", "img", "iframe", "object", "form"}
+    assert not outline(page).tags & {"script", "link", "iframe", "object", "form"}
     assert not re.search(r"https?:|url\(|@import", page)
-    assert "default-src 'none'" in page
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', page)
+    assert policy == "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
 def test_hostile_names_are_shown_and_not_obeyed(summary: Summary) -> None:
@@ -110,6 +122,7 @@ def test_hostile_names_are_shown_and_not_obeyed(summary: Summary) -> None:
         name=bad,
         commands=(bad,),
         layers=(LayerWidth(name=bad, before=2, after=1),),
+        samples=tuple(replace(each, threat=bad, label=bad, clean_answer=bad, answer=bad) for each in summary.samples),
         certificate=replace(summary.certificate, result=result),
         verdict=replace(
             summary.verdict, conditions=tuple(replace(each, reason=bad) for each in summary.verdict.conditions)
