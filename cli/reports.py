@@ -1,6 +1,8 @@
 """From the paths of `compress report` to one text. Imports no torch."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from compressor.bench.record import Latency
@@ -12,11 +14,16 @@ from compressor.gate.evidence import Evidence, read_evidence
 from compressor.gate.verdict import Verdict
 from compressor.records import now, parse
 from compressor.report import (
+    Comparison,
     LayerWidth,
     ModelSize,
     Sample,
     Summary,
     attestation,
+    compare,
+    comparison_markdown,
+    comparison_page,
+    comparison_text,
     html_page,
     junit,
     summarise,
@@ -97,8 +104,59 @@ def _typed(certificate: Certificate | None) -> tuple[str, ...]:
     return (certificate.run.commands if certificate else None) or ()
 
 
-def write(paths: Sequence[Path], form: str) -> str:
+def bundles_of(paths: Sequence[Path]) -> dict[str, Path]:
+    """Return the folders of several bundles by the name that each is shown by; nothing for one bundle or records.
+
+    Raises:
+        OptionError: records beside several bundles, which nobody could tell the owner of.
+    """
+    folders = list({path.resolve(): path for path in paths if path.is_dir()}.values())
+    if len(folders) < 2:
+        return {}
+    others = [path for path in paths if not path.is_dir()]
+    if others:
+        raise OptionError(
+            f"{others[0]} was named beside {len(folders)} bundles", advice="compare bundles only, or show one of them"
+        )
+    names = Counter(folder.resolve().name for folder in folders)
+    return {_shown(folder, alone=names[folder.resolve().name] == 1): folder for folder in folders}
+
+
+def _shown(folder: Path, *, alone: bool) -> str:
+    return folder.resolve().name if alone else str(folder)
+
+
+def comparison_of(bundles: Mapping[str, Path]) -> Comparison:
+    """Compare bundles.
+
+    Raises:
+        EvidenceError: a record that cannot be read.
+        BundleError: a folder without records.
+    """
+    return compare([(label, summary_at([folder])) for label, folder in bundles.items()])
+
+
+def compared(bundles: Mapping[str, Path], form: str, commands: Sequence[str]) -> str:
+    """Return the comparison in one of the formats.
+
+    Raises:
+        OptionError: a format that is about one verdict.
+    """
+    if form not in ("text", "markdown", "html"):
+        raise OptionError(f"--format {form} is about one bundle", advice="name one, or choose text, markdown or html")
+    found = comparison_of(bundles)
+    if form == "html":
+        return comparison_page(found, commands).decode()
+    return comparison_markdown(found, commands) if form == "markdown" else comparison_text(found, commands)
+
+
+def write(paths: Sequence[Path], form: str, commands: Sequence[str] = ()) -> str:
     """Return the report in one of the formats.
+
+    Args:
+        paths: a bundle, records, or several bundles to compare.
+        form: its format.
+        commands: what was typed, for a comparison; a bundle knows its own.
 
     Raises:
         OptionError: an unknown format.
@@ -106,6 +164,9 @@ def write(paths: Sequence[Path], form: str) -> str:
     """
     if form not in ENDINGS:
         raise OptionError(f"--format {form!r} is not known", advice=f"choose one of {', '.join(ENDINGS)}")
+    bundles = bundles_of(paths)
+    if bundles:
+        return compared(bundles, form, commands)
     summary = summary_at(paths)
     if form == "markdown":
         return summary_markdown(summary)
@@ -121,3 +182,29 @@ def write(paths: Sequence[Path], form: str) -> str:
     if form == "junit":
         return junit(summary.verdict, commands=summary.commands).decode()
     return attestation(summary.verdict, model_sha256=summary.model_sha256).decode()
+
+
+def without_pictures(summary: Summary) -> Summary:
+    """Return what is told as JSON: all of it but the pictures, which are in replay.npz."""
+    return replace(summary, samples=())
+
+
+def plain_comparison(found: Comparison) -> dict[str, object]:
+    """Return a comparison as JSON tells it: each bundle's own summary is told by its own report."""
+    return {
+        "threats": found.threats,
+        "timed": found.timed,
+        "rows": [
+            {
+                "bundle": row.label,
+                "accuracy": row.accuracy,
+                "robust": row.robust,
+                "timed": row.timed,
+                "is_best": row.is_best,
+                "beaten_by": row.beaten_by,
+            }
+            for row in found.rows
+        ],
+        "apart": found.apart,
+        "notes": found.notes,
+    }

@@ -7,7 +7,7 @@ import pytest
 from browsing import look, screenshot
 from PIL import Image, ImageStat
 
-from compressor.report import LayerWidth, Summary, html_page
+from compressor.report import LayerWidth, Summary, compare, comparison_page, html_page, summarise
 
 pytestmark = pytest.mark.browser
 
@@ -33,6 +33,18 @@ def page(summary: Summary) -> str:
         commands=(f"compress release /{long}/model.pt --data {long}",),
     )
     return html_page(made).decode()
+
+
+@pytest.mark.parametrize("width", [PHONE, DESK])
+def test_bundles_beside_each_other_can_be_read_too(summary: Summary, tmp_path: Path, width: int) -> None:
+    """Also with long names, and with one that cannot be compared."""
+    names = ("net-" * 20 + "a", "net-" * 20 + "b")
+    entries = [(name, summary) for name in names]
+    page = comparison_page(compare([*entries, ("x" * 80, summarise(name="x", created=""))]), ["compress " + "x" * 80])
+    seen = look(page.decode(), tmp_path, width=width, dark=width == DESK)
+    assert (seen.overhang, seen.outside, seen.unspoken) == (0, (), ())
+    assert len(seen.contrasts) > 50
+    assert min(seen.contrasts) >= (LEAST_CONTRAST, "")
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
