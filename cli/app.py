@@ -32,12 +32,13 @@ from cli.commands import (
     report,
     verify,
 )
+from cli.completion import glue_colons
+from cli.disk import of_the_machine
 from cli.options import option_name, option_names
 from cli.settings import settings_for
 from cli.stopping import AGAIN, ENDINGS, STOPPING, Terminated
 from compressor.errors import CompressorError, OptionError, Rejected, Undecided
 from compressor.launch import num_processes
-from compressor.records import tool_version
 
 FAULT, USAGE, REJECTED, UNDECIDED = 1, 2, 3, 4
 ISSUES = "please report it with the command and the traceback that --debug shows"
@@ -106,6 +107,8 @@ def root(
 ) -> None:
     """Prune a trained image classifier, certify its robustness, ship one slim ONNX bundle."""
     if version:
+        from compressor.records import tool_version
+
         sys.stdout.write(f"compress {tool_version()}\n")
         raise typer.Exit(0)
 
@@ -128,6 +131,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def main() -> NoReturn:
     """Entry point of the `compress` program."""
+    glue_colons(os.environ)
     code = run(sys.argv[1:])
     if STOPPING.asked is not None:  # nothing is left to do, and what libraries do when Python ends may take its time
         with contextlib.suppress(OSError, ValueError):
@@ -145,10 +149,10 @@ def _explained(error: BaseException) -> tuple[int, str, str]:
             return code, error.message, error.advice
         case typer.TyperException():
             return USAGE, error.format_message(), "see compress --help, or the command's own --help"
-        case KeyboardInterrupt() | typer.Abort():
-            return *ENDINGS[signal.SIGINT], AGAIN
-        case Terminated():
-            return *ENDINGS[signal.SIGTERM], AGAIN
+        case KeyboardInterrupt() | typer.Abort() | Terminated():
+            return *ENDINGS[signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT], AGAIN
+        case OSError() if (said := of_the_machine(error)) is not None:
+            return USAGE, *said
         case ModuleNotFoundError() if str(error.name).split(".")[0] not in {"compressor", "cli"}:
             return USAGE, f"this machine lacks the package {error.name!r}, which this command needs", WHOLE
         case _:

@@ -10,9 +10,15 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.completion import offered
 from compressor.types import InputForm, Precision, Structure
 
-FLAG_ONLY = frozenset({"policy", "unsafe_accept", "because", "trust_pickle", "expect_digest", "public_key"})
+FLAG_ONLY = frozenset(
+    {
+        "policy", "unsafe_accept", "because", "trust_pickle", "expect_digest", "public_key",
+        "explain", "init", "dry_run", "plan_only",  # done without judging: a file that says so would let anything pass
+    }
+)  # fmt: skip
 
 POSITIONAL = frozenset({"context", "checkpoint", "model", "bundle", "evidence", "command", "config"})
 """Parameters of commands that a file cannot set."""
@@ -47,6 +53,7 @@ def _option(name: str, text: str, panel: str, **more: Any) -> Any:
     variable = name.split("/", maxsplit=1)[0].removeprefix("--").replace("-", "_")
     if variable not in FLAG_ONLY:
         more.setdefault("envvar", f"COMPRESS_{variable.upper()}")
+    more.setdefault("autocompletion", offered(name))
     return typer.Option(name, *more.pop("short", ()), help=text, rich_help_panel=panel, show_envvar=False, **more)
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from cli.stopping import STOPPING
-from compressor.errors import OptionError, Undecided
+from compressor.errors import OptionError, OutputError, Undecided
 
 HEARTBEAT_SECONDS = 10.0
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -34,8 +34,8 @@ def parse_duration(text: str) -> float:
 class Screen:
     """Listens to the library's progress, and stops it when the time limit is reached, or when somebody asked it to end.
 
-    On a terminal: a bar per stage with rate and time left. Elsewhere (CI logs): a line when a stage
-    begins and ends, and one every ten seconds in between.
+    On a terminal: a bar per stage with rate and time left. Elsewhere (CI logs, TERM=dumb): a line when a stage
+    begins and ends, and one every ten seconds in between. NO_COLOR takes the colours away.
     """
 
     def __init__(self, *, quiet: bool = False, time_limit: str | None = None) -> None:
@@ -56,7 +56,7 @@ class Screen:
         STOPPING.check()
         if self._quiet:
             yield _Step(self)
-        elif self._console.is_terminal:
+        elif self._console.is_terminal and not self._console.is_dumb_terminal:
             columns = (
                 TextColumn("{task.description:<28}"),
                 BarColumn(bar_width=16),
@@ -138,6 +138,18 @@ class _LineStep(_Step):
 
 
 def show(text: str) -> None:
-    """Write a result to stdout."""
-    sys.stdout.write(text if text.endswith("\n") else text + "\n")
-    sys.stdout.flush()
+    """Write a result to stdout. A reader that has had enough (`| head`) changes nothing about what was found.
+
+    Raises:
+        OutputError: what stdout leads to cannot be written.
+    """
+    try:
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        sys.stdout.flush()
+    except OSError as error:
+        # Else Python tries the same once more when it ends, and then says so with a code of its own.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise OutputError(
+                f"cannot write the result to stdout: {error.strerror}", advice="free the disk that stdout leads to"
+            ) from error

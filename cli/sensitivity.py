@@ -6,6 +6,7 @@ from pathlib import Path
 import typer
 
 from cli import choices, outputs
+from cli.alone import alone
 from cli.idle import typed
 from cli.screen import Screen, show
 from compressor import steps
@@ -55,6 +56,7 @@ def measure(context: typer.Context, checkpoint: Path) -> None:
         else outputs.destination(params["output"], f"{checkpoint.stem}-sensitivity.html", SUFFIXES)
     )
     screen, place = Screen(quiet=params["quiet"], time_limit=params["time_limit"]), choices.place_of(params)
+    alone(context)
     model, data = steps.fit(
         steps.open_model(checkpoint, progress=screen, **choices.source_of(params)),
         spec,

@@ -106,9 +106,14 @@ class Stopping:
         code, word = ENDINGS[self.asked]
         discard_unfinished()
         with contextlib.suppress(OSError):
-            os.write(terminal, (SHOW_CURSOR if os.isatty(terminal) else b"") + f"error: {word}\n".encode())
+            os.write(terminal, (SHOW_CURSOR if _is_drawn_on(terminal) else b"") + f"error: {word}\n".encode())
             os.write(terminal, f"  try: {AGAIN}\n".encode())
         os._exit(code)
+
+
+def _is_drawn_on(terminal: int) -> bool:
+    """Whether this is a terminal whose cursor a progress bar may have hidden."""
+    return os.isatty(terminal) and os.environ.get("TERM", "") not in ("dumb", "unknown")
 
 
 def _own_stderr() -> int:

@@ -5,7 +5,8 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from cli.outputs import history_beside
+from cli.columns import WIDTH, in_columns
+from cli.outputs import as_json, history_beside
 from compressor.bench.record import Latency, LatencyRow
 from compressor.certify.certificate import Certificate, ThreatResult
 from compressor.certify.corruption_result import CorruptionResult
@@ -19,9 +20,6 @@ from compressor.records import to_plain
 from compressor.report.text import commands_text
 from compressor.shrink import Shrunk
 from compressor.steps import Shipped
-
-WIDTH = 80
-"""Of a terminal, in columns."""
 
 WIDE_GAP = 0.02
 """Of dense: a gap above it is explained."""
@@ -48,23 +46,21 @@ def plan_text(plan: Plan) -> str:
         lines.append(f"{name:<15}{one:>14,}{two:>14,}{1 - two / one:>9.1%}")
     lines += [] if plan.target is None else _target_lines(plan.target)
     lines += [f"removed block   {name}" for name in plan.removed_blocks]
-    lines += [f"left whole      {left.name}: {left.reason}" for left in plan.left_out]
+    lines += [in_columns("left whole      ", f"{left.name}: {left.reason}") for left in plan.left_out]
     return "\n".join([*lines, f"coupled by      {plan.source}"])
 
 
 def _target_lines(target: Target) -> list[str]:
     """Say how near the ceiling is, and where the gap is wide what the next step up would be."""
     unit = QUANTITIES[target.quantity]
-    lines = [
-        f"ceiling         {_amount(target.limit)} {unit}, reached {_amount(target.reached)}: "
-        f"a gap of {target.gap_fraction:.2%} of dense"
-    ]
+    reached = f"{_amount(target.limit)} {unit}, reached {_amount(target.reached)}"
+    lines = [in_columns("ceiling         ", f"{reached}: a gap of {target.gap_fraction:.2%} of dense")]
     step = target.next_step
     if target.gap_fraction > WIDE_GAP:
         lines.append(
             "next step up    none: nothing else may be given back"
             if step is None
-            else f"next step up    {_amount(step.size)}, which gives back {step.gives_back}"
+            else in_columns("next step up    ", f"{_amount(step.size)}, which gives back {step.gives_back}")
         )
     return lines
 
@@ -79,7 +75,8 @@ def shrunk_text(shrunk: Shrunk, path: Path) -> str:
     if shrunk.history is None:
         lines += [
             f"wrote {path}",
-            "Nothing was fine-tuned: without --data there are no training images, and the accuracy has dropped.",
+            "Nothing was fine-tuned: without --data there are no training images, and the",
+            "accuracy has dropped.",
             f"next: compress finetune {path} --data DATA",
         ]
     else:
@@ -106,7 +103,7 @@ def _tuned_lines(history: History) -> list[str]:
     if history.epochs:
         rate = statistics.median(epoch.images_per_second for epoch in history.epochs)
         lines.append(f"trained on {rate:,.0f} images/s (median epoch)")
-    return lines + [f"note: {note}" for note in history.notes]
+    return lines + [in_columns("note: ", note) for note in history.notes]
 
 
 def recipe_text(ready: Prepared, estimate: Estimate) -> str:
@@ -143,9 +140,12 @@ def export_text(shipped: Shipped, path: Path) -> str:
 def _parity_lines(parity: Parity) -> list[str]:
     apart = f"logits at most {parity.max_rel:.1e} of the largest apart"
     lines = [
-        f"parity          {parity.decision} on {parity.provider}: {apart}",
-        f"                same answer on {parity.agreement:.1%} of {parity.num_images} images, "
-        f"{parity.agreement_adversarial or 0:.1%} of {parity.num_adversarial} adversarial ones",
+        in_columns("parity          ", f"{parity.decision} on {parity.provider}: {apart}"),
+        in_columns(
+            " " * 16,
+            f"same answer on {parity.agreement:.1%} of {parity.num_images} images, "
+            f"{parity.agreement_adversarial or 0:.1%} of {parity.num_adversarial} adversarial ones",
+        ),
     ]
     if parity.accuracy_torch is not None and parity.accuracy_onnx is not None:
         both = f"{parity.accuracy_torch:.1%} in torch, {parity.accuracy_onnx:.1%} in onnxruntime"
@@ -234,7 +234,7 @@ def latency_text(latency: Latency, path: Path) -> str:
         lines += ["against:", *(_latency_row(row) for row in latency.against.rows)]
         lines += _file_line(latency.against.rows, latency.against.file_bytes)
         lines.append(f"ratio of medians {ratio:.3f} [{low:.3f}, {high:.3f}]: {word}")
-    lines += [f"not measured: {each.what}: {each.reason}" for each in latency.not_measured or ()]
+    lines += [in_columns("not measured: ", f"{each.what}: {each.reason}") for each in latency.not_measured or ()]
     if latency.noisy:
         lines.append("this machine is noisy: the file against itself was not 1 within 5 %")
     return "\n".join([*lines, f"wrote {path}"])
@@ -258,12 +258,24 @@ def _file_line(rows: Sequence[LatencyRow], num_bytes: int | None) -> list[str]:
         "" if first.load_ms is None else f"opens in {first.load_ms:.1f} ms",
         f"takes at most {max(memory) / 1e6:.1f} MB of {first.peak_memory_of} memory" if memory else "",
     ]
-    return [f"the file: {', '.join(text for text in known if text)}"] if any(known) else []
+    return [in_columns("the file: ", ", ".join(text for text in known if text))] if any(known) else []
+
+
+def after_bench(model: Path, path: Path, *, is_compared: bool) -> str:
+    """Return the command that comes next: without another model to compare with, there is no ratio to demand."""
+    if not is_compared:
+        return f"next: compress bench {model} --against DENSE"
+    return f"next: compress gate {path} --policy policy.toml"
+
+
+def estimate_json(estimate: Estimate) -> str:
+    """Return what a run would cost, as a record."""
+    return as_json("estimate", stages=estimate.stages, seconds=estimate.seconds, disk_bytes=estimate.disk_bytes)
 
 
 def estimate_text(estimate: Estimate) -> str:
     """Say what a run would cost."""
-    lines = [f"{stage.stage:<12}{_duration(stage.seconds):>12}  {stage.what}" for stage in estimate.stages]
+    lines = [in_columns(f"{stage.stage:<12}{_duration(stage.seconds):>12}  ", stage.what) for stage in estimate.stages]
     total = f"{'together':<12}{_duration(estimate.seconds):>12}  at most, measured here"
     return "\n".join([*lines, total, f"{'disk':<12}{estimate.disk_bytes / 1e6:>9.0f} MB"])
 

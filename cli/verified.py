@@ -4,7 +4,7 @@ import textwrap
 from itertools import groupby
 from pathlib import Path
 
-from cli.texts import WIDTH
+from cli.columns import WIDTH
 from compressor.verify import Status, VerifyReport
 
 INDENT = 14

@@ -71,7 +71,8 @@ def write_all(contents: Mapping[Path, bytes]) -> None:
             whole.replace(place)
     except OSError as error:
         raise OutputError(
-            f"cannot write {place}: {error.strerror or error}", advice="choose another place with --output"
+            f"cannot write {place}: {error.strerror or error}",
+            advice="free the disk, or choose another place with --output, or --work-dir for what lets a run go on",
         ) from error
     finally:
         for left in asides.values():

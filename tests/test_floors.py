@@ -15,6 +15,7 @@ FLOORS = {
     "compressor.files": 11,
     "compressor.records": 12,
     "compressor.archive": 12,
+    "compressor.lock": 13,
     "compressor.usercode": 12,
     "compressor.data": 20,
     "compressor.evaluate": 21,

@@ -48,9 +48,14 @@ def run(
     timing = choices.timing_of(context.params)
     identical.refuse_other(path, SCHEMA, choices.latency_asked(file, other, timing), force=force)
     if dry_run:
-        show(f"would time {model} on {timing.provider}, batch {timing.batches}, {timing.threads} threads")
+        words = f"would time {model} on {timing.provider}, batch {timing.batches}, {timing.threads} threads"
+        show(outputs.as_json("intention", words=words) if json else words)
         return 0
     latency = steps.measure(file, against=other, timing=timing, progress=screen)
     outputs.write_output(path, dump(latency), force=force)
-    show(dump(latency).decode() if json else texts.latency_text(latency, path))
+    if json:
+        show(dump(latency).decode())
+    else:
+        show(texts.latency_text(latency, path))
+        show(texts.after_bench(model, path, is_compared=against is not None))
     return 0

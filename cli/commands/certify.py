@@ -45,6 +45,7 @@ def run(
 ) -> int:
     """Write certificate.json and outcomes.npz. It concludes; `compress gate` judges."""
     from cli import choices, identical, outputs, texts, typed
+    from cli.alone import alone
     from compressor import steps
     from compressor.certify.certificate import SCHEMA, with_commands
     from compressor.estimate import estimate_certify
@@ -56,6 +57,7 @@ def run(
     screen = Screen(quiet=quiet or not crew.is_first, time_limit=time_limit)
     proof, place = choices.proof_of(context.params), choices.place_of(context.params, crew)
     path = outputs.destination(output, "certificate.json", (".json",), schema=SCHEMA, force=force)
+    alone(context)
     subject = open_subject(model, **choices.source_of(context.params))
     twin, images = steps.fit(
         subject.checkpoint, data, expect_accuracy=expect_accuracy, seed=seed, device=place.device, progress=screen
@@ -67,7 +69,7 @@ def run(
         num_models = 1 if dense is None else 2
         guess = estimate_certify(twin, images, proof=proof, num_models=num_models, device=place.device)
         if dry_run:
-            show(texts.estimate_text(guess))
+            show(texts.estimate_json(guess) if json else texts.estimate_text(guess))
         else:
             screen.say(texts.estimate_sentence(guess, crew.size))
     if dry_run:

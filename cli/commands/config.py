@@ -6,14 +6,28 @@ from typing import Annotated, Any
 import typer
 
 from cli import options
+from cli.completion import among
 from cli.screen import show
 
 EXAMPLE = "Example: compress config release"
 
 
+def _commands() -> tuple[str, ...]:
+    """Return the names of all commands."""
+    from cli.app import COMMANDS
+
+    return tuple(COMMANDS)
+
+
+Command = Annotated[
+    str | None,
+    typer.Argument(metavar="[COMMAND]", help="Only this command's options.", autocompletion=among(_commands)),
+]
+
+
 def run(
     context: typer.Context,
-    command: Annotated[str | None, typer.Argument(metavar="[COMMAND]", help="Only this command's options.")] = None,
+    command: Command = None,
     *,
     config: options.Config = None,
     json: options.Json = False,
@@ -21,6 +35,7 @@ def run(
     debug: options.Debug = False,
 ) -> None:
     """Show the effective value of every option and where it came from."""
+    from cli.columns import in_columns
     from cli.outputs import as_json
     from cli.settings import settings_for
     from compressor.errors import OptionError
@@ -47,4 +62,5 @@ def run(
         return
     for row in rows:
         value = "" if row["value"] is None else str(getattr(row["value"], "value", row["value"]))
-        show(f"{row['command']:<9} --{row['option']:<16} {value:<22} {row['source']}")
+        show(in_columns(f"{row['command']:<9} --{row['option']:<18} {value:<22} ", row["source"]))
+    show(f"next: compress {command or 'COMMAND'} --help")

@@ -23,11 +23,13 @@ def run(
 ) -> int:
     """Train a small network on digits, release it, and show what a rejection looks like."""
     from cli import outputs, typed, verdicts
+    from cli.alone import alone
     from compressor.demo import demo
 
     screen = Screen(quiet=quiet, time_limit=time_limit)
     folder = outputs.check_folder(output or options.EXPORTS)
     outputs.check_folder(work_dir, option="--work-dir")
+    alone(context, work_dir / "demo")
     done = demo(
         output=folder,
         work_dir=work_dir / "demo",

@@ -14,6 +14,7 @@ def run(
     debug: options.Debug = False,
 ) -> None:
     """Say what runs here, what is missing, and the one command that repairs each gap."""
+    from cli.columns import in_columns
     from cli.outputs import as_json
     from compressor.runtime.doctor import checks
 
@@ -22,6 +23,8 @@ def run(
         show(as_json("doctor", checks=found))
         return
     for check in found:
-        show(f"{'ok  ' if check.ok else 'MISS'}  {check.name:<22} {check.found}")
+        show(in_columns(f"{'ok  ' if check.ok else 'MISS'}  {check.name:<22} ", check.found))
         if not check.ok and check.fix:
-            show(f"      {'':<22} fix: {check.fix}")
+            show(in_columns(" " * 29, f"fix: {check.fix}"))
+    fixes = [check.fix for check in found if not check.ok and check.fix]
+    show(f"next: {fixes[0] if fixes else 'compress demo'}")

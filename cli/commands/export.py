@@ -48,7 +48,8 @@ def run(
     if data is not None:
         model, images = steps.fit(model, data, seed=seed, progress=screen)
     if dry_run:
-        show(f"would write {folder}/{checkpoint.stem}-DIGEST8/ in {precision} at opset {opset}")
+        words = f"would write {folder}/{checkpoint.stem}-DIGEST8/ in {precision} at opset {opset}"
+        show(outputs.as_json("intention", words=words) if json else words)
         return 0
     shipped = steps.ship(
         model,

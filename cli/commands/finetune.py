@@ -49,6 +49,7 @@ def run(
 ) -> int:
     """Fine-tune a checkpoint: NAME-tuned.safetensors, the best epoch by the select images."""
     from cli import choices, identical, idle, outputs, texts, tuning
+    from cli.alone import alone
     from compressor import steps
     from compressor.estimate import estimate_finetune
     from compressor.finetune import Diverged, prepare
@@ -63,6 +64,7 @@ def run(
     recipe, place = tuning.recipe_of(context.params, batch_size=batch_size), choices.place_of(context.params, crew)
     idle.refuse_idle_method(context, recipe)
     path = outputs.destination(output, f"{checkpoint.stem}-tuned.safetensors", (".safetensors", ".pt"))
+    alone(context)
     how = choices.source_of(context.params)
     model, images = steps.fit(
         steps.open_model(checkpoint, progress=screen, **how),
@@ -79,7 +81,8 @@ def run(
     if dry_run:
         ready = prepare(model, images, recipe, teacher=teacher, device=place.device)
         if crew.is_first:
-            show(texts.recipe_text(ready, estimate_finetune(model, ready, place=place)))
+            guess = estimate_finetune(model, ready, place=place)
+            show(texts.estimate_json(guess) if json else texts.recipe_text(ready, guess))
         return 0
     beside, lost = outputs.history_beside(path), None
     admit = partial(identical.refuse_other_training, path, beside, force=force)

@@ -6,18 +6,34 @@ from typing import Annotated
 import typer
 
 from cli import options
+from cli.completion import among
 from cli.screen import show
 
 EXAMPLE = "Example: compress gate exports/resnet18-1a2b3c4d --policy policy.toml --format junit -o gate.xml"
+FORMS = ("text", "json", "markdown", "junit")
+
+
+def _ids() -> tuple[str, ...]:
+    """Return the conditions that can be explained."""
+    from compressor.gate.explain import explained
+
+    return tuple(explained())
+
 
 Evidence = Annotated[
     list[Path] | None,
     typer.Argument(metavar="EVIDENCE...", help="certificate.json, parity.json, latency.json, bundles."),
 ]
-Format = Annotated[str, typer.Option("--format", help="text, json, markdown or junit.")]
+Format = Annotated[
+    str,
+    typer.Option("--format", help="text, json, markdown or junit.", autocompletion=among(lambda: FORMS)),
+]
 Init = Annotated[bool, typer.Option("--init", help="Write a commented starter policy from measured evidence.")]
 Explain = Annotated[
-    str | None, typer.Option("--explain", metavar="ID", help="What a condition means and what fixes it.")
+    str | None,
+    typer.Option(
+        "--explain", metavar="ID", help="What a condition means and what fixes it.", autocompletion=among(_ids)
+    ),
 ]
 Previous = Annotated[
     Path | None, typer.Option("--previous", metavar="BUNDLE", help="Show the change since this one; in text only.")
@@ -64,7 +80,8 @@ def run(
         text = starter_policy(found.certificate, next(iter(found.latency), None))
         written = outputs.destination(output, "policy.toml", (".toml",))
         outputs.write_output(written, text.encode(), force=force)
-        words = f"wrote {written}; read it before you rely on it"
+        named = " ".join(map(str, evidence))
+        words = f"wrote {written}; read it before you rely on it\nnext: compress gate {named} --policy {written}"
         show(outputs.as_json("starter", policy=written, text=text) if json else words)
         return 0
     if policy is None:

@@ -39,6 +39,7 @@ def run(
     """Say what a checkpoint is: architecture, cost, blocks, what can be pruned, and what that costs layer by layer."""
     from cli import sensitivity as measuring
     from cli.choices import source_of
+    from cli.columns import in_columns
     from cli.outputs import as_json
     from compressor.describe import describe
     from compressor.load import load
@@ -67,5 +68,5 @@ def run(
         *(("history", line) for line in found.history),
     ]
     for name, value in rows:
-        show(f"{name:<17} {value}")
+        show(in_columns(f"{name:<17} ", str(value)))
     show(f"next: compress prune {checkpoint} --ratio 0.5")

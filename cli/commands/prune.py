@@ -69,6 +69,7 @@ def run(
 ) -> int:
     """Make a slim checkpoint, NAME-slim.safetensors; fine-tuned when --data has training images."""
     from cli import choices, identical, idle, outputs, texts, tuning
+    from cli.alone import alone
     from compressor import shrink
     from compressor.finetune import Diverged
     from compressor.load import file_bytes
@@ -88,6 +89,7 @@ def run(
     )
     idle.refuse_idle_method(context, recipe)
     path = choices.pruned_file(context.params)
+    alone(context)
     dense, images = open_model(checkpoint, progress=screen, **choices.source_of(context.params)), None
     if data is not None:
         dense, images = fit(
@@ -106,6 +108,8 @@ def run(
         if not dry_run:
             outputs.write_output(path, dump(chosen), force=force)
         show(dump(chosen).decode() if json else texts.plan_text(chosen))
+        if not dry_run and not json:
+            show(f"wrote {path}\nnext: compress prune {checkpoint} --plan {path}")
         return 0
     beside = outputs.history_beside(path)
     try:

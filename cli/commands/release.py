@@ -81,6 +81,7 @@ def run(
 ) -> int:
     """Prune, tune, export, certify, time, judge: exports/NAME-DIGEST8/, or rejected/NAME-DIGEST8/."""
     from cli import choices, idle, outputs, texts, typed, verdicts
+    from cli.alone import alone
     from compressor.estimate import estimate_release
     from compressor.pipeline import release
 
@@ -89,8 +90,10 @@ def run(
     task = choices.release_of(context.params, commands=typed.typed_commands(context))
     idle.refuse_idle_method(context, task.recipe)
     outputs.check_folder(task.output)
+    alone(context)
     if dry_run:
-        show(texts.estimate_text(estimate_release(checkpoint, task, progress=screen)))
+        guess = estimate_release(checkpoint, task, progress=screen)
+        show(texts.estimate_json(guess) if json else texts.estimate_text(guess))
         return 0
     released = release(checkpoint, task, progress=screen)
     show(

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cli import options
+from cli.completion import among
 from cli.screen import show
 
 EXAMPLE = "Example: compress report exports/resnet18-1a2b3c4d exports/resnet34-5e6f7a8b --format html"
@@ -17,7 +18,11 @@ Evidence = Annotated[
         metavar="BUNDLE|EVIDENCE...", help="A bundle, certificate.json and its like, or bundles to compare."
     ),
 ]
-Format = Annotated[str, typer.Option("--format", help="text, markdown, html, junit or attestation.")]
+FORMS = ("text", "markdown", "html", "junit", "attestation")
+Format = Annotated[
+    str,
+    typer.Option("--format", help="text, markdown, html, junit or attestation.", autocompletion=among(lambda: FORMS)),
+]
 
 
 def run(
@@ -44,10 +49,14 @@ def run(
         )
         return 0
     text = reports.write(evidence, format_, typed.typed_commands(context))
+    following = f"next: compress {'verify' if evidence[0].is_dir() else 'gate'} {evidence[0]}"
+    following += "" if evidence[0].is_dir() else " --policy policy.toml"
     if output is None:
         show(text)
+        if format_ == "text" and "next: " not in text:
+            show(following)
         return 0
     path = outputs.destination(output, f"report.{reports.ENDINGS[format_]}", SUFFIXES)
     outputs.write_output(path, text.encode(), force=force)
-    show(f"wrote {path}")
+    show(f"wrote {path}\n{following}")
     return 0

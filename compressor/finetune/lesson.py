@@ -95,8 +95,10 @@ class Lesson:
             images, labels, indices=indices, recipe=recipe, epoch=epoch, num_classes=self.num_classes
         )
         natural = round(recipe.natural_share * len(images))
-        source = Noise.of("perturb", recipe.seed, epoch, indices=indices.to(self.device))
-        inputs = self._hardened(images, targets, natural, number, source)
+        inputs = images
+        if self.threat is not None:
+            source = Noise.of("perturb", recipe.seed, epoch, indices=indices.to(self.device))
+            inputs = self._hardened(images, targets, natural, number, source)
         with autocast(recipe.precision, self.device):
             logits = self.classifier(inputs)
             taught = None
@@ -133,9 +135,8 @@ class Lesson:
         self._carried = None
 
     def _hardened(self, images: Tensor, targets: Tensor, natural: int, number: int, source: Noise) -> Tensor:
-        """Return what the model is trained on: the images, all but the natural share perturbed, or both (TRADES)."""
-        if self.threat is None:
-            return images
+        """Return what the model is trained on: all but the natural share perturbed, or images and twins (TRADES)."""
+        assert self.threat is not None
         threat, method = self.threat, self.recipe.adversarial_method
         if method == "free":
             if number not in self._deltas:

@@ -14,10 +14,16 @@ TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def best_precision(device: torch.device) -> Precision:
-    """Return what a recipe's `auto` means: bf16 on GPUs that compute it, fp16 on older ones, fp32 on a CPU."""
+    """Return what a recipe's `auto` means: bf16 on GPUs and CPUs with units for it, fp16 on older GPUs, else fp32."""
     if device.type != "cuda":
-        return "fp32"
+        return "bf16" if has_tiles() else "fp32"
     return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+
+
+def has_tiles() -> bool:
+    """Whether this CPU multiplies matrices of bf16 in units of their own (AMX); without, bf16 is slower than fp32."""
+    supported = getattr(torch.cpu, "_is_amx_tile_supported", None)  # torch has no public name for it yet
+    return supported is not None and bool(supported())
 
 
 def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:

@@ -90,7 +90,8 @@ class Recipe:
     batchnorm_batches: int = 200
     """Most batches from which BatchNorm statistics are re-estimated before training; 0: leave them."""
     precision: Precision = "auto"
-    """Of forward and backward passes; weights stay fp32. `auto`: bf16 or fp16 where a GPU has it, else fp32."""
+    """Of forward and backward passes; weights stay fp32. `auto`: bf16 on GPUs and CPUs with units for it, fp16
+    on older GPUs, else fp32."""
     compile: bool = False
     """Let torch.compile build the forward pass; then resuming need not give the same bits."""
     seed: int = 0

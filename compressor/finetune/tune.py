@@ -52,12 +52,7 @@ class Prepared:
 
 
 def prepare(
-    checkpoint: Checkpoint,
-    data: Data,
-    recipe: Recipe,
-    *,
-    teacher: Checkpoint | None = None,
-    device: str = "cpu",
+    checkpoint: Checkpoint, data: Data, recipe: Recipe, *, teacher: Checkpoint | None = None, device: str = "cpu"
 ) -> Prepared:
     """Say what `finetune` would do, or why it would not.
 
@@ -128,9 +123,10 @@ def finetune(
             admit(key)
         keeper = Keeper(folder=state, parts=parts) if state is not None and crew.is_first else None
         if idle := idle_processes(recipe, crew):
-            more, smaller = recipe.micro_batch * crew.size, -(-recipe.batch_size // crew.size)
+            size, busy = recipe.micro_batch, crew.size - idle
+            more, smaller = size * crew.size, -(-recipe.batch_size // crew.size)
             progress.say(
-                f"{idle} of {crew.size} processes will be idle, for a step has {crew.size - idle} micro-batches: "
+                f"{idle} of {crew.size} processes will be idle, for a step is {busy} x {size} images: "
                 f"a batch of {more} images or micro-batches of {smaller} would keep all busy"
             )
         select = select.in_memory(progress=progress)

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
+import typer.main
 
-from cli.app import COMMANDS, run
-from cli.options import option_names
+from cli.app import COMMANDS, app, run
+from cli.options import FLAG_ONLY, option_names
 from cli.settings import settings_for
 from compressor.errors import OptionError
 
@@ -40,6 +41,10 @@ def test_later_sources_win() -> None:
         ("policy = 'p.toml'", "only a flag"),
         ("[gate]\npolicy = 'p.toml'", "only a flag"),
         ("trust-pickle = true", "only a flag"),
+        ("[gate]\nexplain = 'accuracy.min'", "only a flag"),
+        ("[gate]\ninit = true", "only a flag"),
+        ("dry-run = true", "only a flag"),
+        ("plan-only = true", "only a flag"),
         ("[prune]\nration = 0.5", "did you mean 'ratio'"),
         ("[pruen]\nratio = 0.5", "did you mean [prune]"),
         ("ration = 0.5", "no option of any command; did you mean 'ratio'"),
@@ -55,6 +60,15 @@ def test_bad_files_are_refused(text: str, part: str) -> None:
     assert part in caught.value.message
 
 
+@pytest.mark.parametrize("name", sorted(FLAG_ONLY))
+def test_no_variable_sets_what_only_a_flag_may(name: str) -> None:
+    """Also not the environment of a CI job, which a pull request may write."""
+    commands = typer.main.get_command(app).commands.values()
+    found = [each for command in commands for each in command.params if each.name == name]
+    assert found
+    assert not any(each.envvar for each in found)
+
+
 def test_missing_config_is_an_error() -> None:
     """--config names a file that must be there."""
     with pytest.raises(OptionError, match="not a file"):
@@ -68,7 +82,7 @@ def test_config_says_where_a_value_comes_from(
     Path("compress.toml").write_text("seed = 5\n")
     monkeypatch.setenv("COMPRESS_NUM_IMAGES", "77")
     assert run(["config", "certify"]) == 0
-    rows = {line.split()[1]: line.split()[2:] for line in capsys.readouterr().out.splitlines()}
+    rows = {line.split()[1]: line.split()[2:] for line in capsys.readouterr().out.splitlines()[:-1]}
     assert rows["--seed"] == ["5", "compress.toml"]
     assert rows["--num-images"] == ["77", "COMPRESS_NUM_IMAGES"]
     assert rows["--device"] == ["auto", "default"]
@@ -81,7 +95,7 @@ def test_every_setting_is_called_like_its_option(
     """What `compress config` lists, and what a file may set, is an option of the command under the same name."""
     monkeypatch.setenv("COLUMNS", "200")
     assert run(["config", command]) == 0
-    listed = [line.split()[1] for line in capsys.readouterr().out.splitlines()]
+    listed = [line.split()[1] for line in capsys.readouterr().out.splitlines()[:-1]]
     assert run([command, "--help"]) == 0
     shown = capsys.readouterr().out
     assert [name for name in listed if f"{name} " not in shown.replace("/", " ")] == []

@@ -198,7 +198,13 @@ def test_training_in_fewer_bits_learns_too(bits, data, fresh):
     assert history.recipe.precision == bits
     assert history.select_accuracy > 0.6
     assert {tensor.dtype for tensor in tuned.model.parameters()} == {torch.float32}
-    assert finetune(fresh, data, replace(QUICK, epochs=0))[1].recipe.precision == "fp32"
+
+
+@pytest.mark.parametrize(("tiles", "bits"), [(True, "bf16"), (False, "fp32")])
+def test_a_cpu_takes_fewer_bits_where_it_multiplies_in_them(tiles, bits, data, fresh, monkeypatch):
+    """Without units for bf16 it would be slower than fp32; the record says what `auto` came to."""
+    monkeypatch.setattr(precision, "has_tiles", lambda: tiles)
+    assert finetune(fresh, data, replace(QUICK, epochs=0))[1].recipe.precision == bits
 
 
 def test_compiling_needs_a_compiler(monkeypatch):
@@ -219,3 +225,14 @@ def test_compiled_training_learns_too(adversarial, data, fresh):
     assert history.recipe.compile
     for name, tensor in plain.model.state_dict().items():
         assert torch.allclose(tensor.float(), built.model.state_dict()[name].float(), atol=0.05), name
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("values", [{}, {"augment": "augmix", "mixup": 0.2}, {"adversarial": "linf:1/10"}])
+def test_a_gpu_trains_in_fewer_bits_by_itself(values, data, fresh):
+    """What `auto` means there is recorded, and the result is near that of the CPU."""
+    recipe = replace(QUICK, **values)
+    _, here = finetune(fresh, data, recipe)
+    _, there = finetune(fresh, data, recipe, device="cuda:0")
+    assert there.recipe.precision in {"bf16", "fp16"}
+    assert there.select_accuracy > here.select_accuracy - 0.1

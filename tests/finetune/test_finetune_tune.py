@@ -134,8 +134,8 @@ def test_micro_batches_add_up_to_the_batch(data):
     """Without BatchNorm the parts of a batch give the same step, up to rounding."""
     torch.manual_seed(0)
     start = checkpoint_of(TinyNet(norm=False))
-    one, _ = finetune(start, data, replace(QUICK, epochs=1, micro_batch=50))
-    many, _ = finetune(start, data, replace(QUICK, epochs=1, micro_batch=10))
+    one, _ = finetune(start, data, replace(QUICK, epochs=1, precision="fp32", micro_batch=50))
+    many, _ = finetune(start, data, replace(QUICK, epochs=1, precision="fp32", micro_batch=10))
     for name, tensor in one.model.state_dict().items():
         assert torch.allclose(tensor, many.model.state_dict()[name], atol=1e-4), name
 
