@@ -31,7 +31,9 @@ from compressor.report import (
     summary_text,
     verdict_text,
 )
+from compressor.report.commands import told_commands
 from compressor.report.stored import history_facts, plan_facts
+from compressor.report.text import commands_text
 
 ENDINGS = {"text": "txt", "markdown": "md", "html": "html", "junit": "xml", "attestation": "json"}
 
@@ -101,7 +103,7 @@ def _samples(folder: Path | None, certificate: Certificate | None) -> tuple[Samp
 
 
 def _typed(certificate: Certificate | None) -> tuple[str, ...]:
-    return (certificate.run.commands if certificate else None) or ()
+    return told_commands(certificate.run.commands if certificate else None)
 
 
 def bundles_of(paths: Sequence[Path]) -> dict[str, Path]:
@@ -173,8 +175,9 @@ def write(paths: Sequence[Path], form: str, commands: Sequence[str] = ()) -> str
     if form == "html":
         return html_page(summary).decode()
     if form == "text":
-        verdict = verdict_text(summary.verdict, commands=summary.commands) if summary.verdict else ""
-        return f"{summary_text(summary)}\n{verdict}"
+        again = "".join(f"{line}\n" for line in commands_text(summary.commands))
+        judged = verdict_text(summary.verdict, commands=summary.commands) if summary.verdict else again
+        return f"{summary_text(summary)}\n{judged}"
     if summary.verdict is None or summary.model_sha256 is None:
         raise EvidenceError(
             f"--format {form} is about a verdict, and none was named", advice=f"name a bundle, or {VERDICT} as well"
