@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup lint test test-slow demo bench bench-page coverage docs clean
+.PHONY: setup lint test test-slow test-browser demo bench bench-page coverage docs clean
 
 setup: $(STAMP)
 
@@ -23,6 +23,10 @@ test: $(STAMP)
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -q -n 2 -m 'slow and not gpu and not browser'
+
+# Where no Chromium is installed, every test says so and is skipped.
+test-browser: $(STAMP)
+	$(BIN)/python -m pytest -q -rs -m browser
 
 demo: $(STAMP)
 	$(BIN)/compress demo --output exports --force

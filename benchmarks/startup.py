@@ -1,4 +1,4 @@
-"""How long the command line takes to start: `compress --help`, and `compress gate` from its start to the verdict.
+"""How long the command line takes before it works: `compress --help`, and `compress gate` from start to verdict.
 
     python -m benchmarks.startup --output benchmarks/results
 

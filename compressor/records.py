@@ -4,6 +4,7 @@ import dataclasses
 import json
 from datetime import UTC, datetime
 from enum import Enum
+from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import MappingProxyType
@@ -50,7 +51,7 @@ def to_plain(value: Any) -> Any:
         return {str(key): to_plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [to_plain(item) for item in value]
-    if isinstance(value, Path):
+    if isinstance(value, Path | Fraction):
         return str(value)
     return value
 

@@ -68,6 +68,7 @@ def run(
     from compressor.gate.policy import read_policy
     from compressor.gate.starter import starter_policy
     from compressor.records import now
+    from compressor.report.commands import told_commands
 
     if explain is not None:
         words = explained(explain)
@@ -94,7 +95,7 @@ def run(
     demanded = read_policy(policy)
     found = read_evidence(evidence)
     verdict = judge(demanded, found, now=now(), accept=parse_accept(unsafe_accept, because))
-    made_by = (found.certificate.run.commands if found.certificate else None) or ()
+    made_by = told_commands(found.certificate.run.commands if found.certificate else None)
     commands = (*made_by, *typed.typed_commands(context))
     text = verdicts.as_text(verdict, form, previous=before, commands=commands)
     show(text)

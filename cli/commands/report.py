@@ -9,11 +9,14 @@ from cli import options
 from cli.completion import among
 from cli.screen import show
 
-EXAMPLE = "Example: compress report exports/resnet18-1a2b3c4d --format markdown"
+EXAMPLE = "Example: compress report exports/resnet18-1a2b3c4d exports/resnet34-5e6f7a8b --format html"
 SUFFIXES = (".html", ".md", ".xml", ".json", ".txt")
 
 Evidence = Annotated[
-    list[Path], typer.Argument(metavar="BUNDLE|EVIDENCE...", help="A bundle, or certificate.json and its like.")
+    list[Path],
+    typer.Argument(
+        metavar="BUNDLE|EVIDENCE...", help="A bundle, certificate.json and its like, or bundles to compare."
+    ),
 ]
 FORMS = ("text", "markdown", "html", "junit", "attestation")
 Format = Annotated[
@@ -23,6 +26,7 @@ Format = Annotated[
 
 
 def run(
+    context: typer.Context,
     evidence: Evidence,
     *,
     format_: Format = "text",
@@ -33,13 +37,18 @@ def run(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> int:
-    """Write a report from records, without measuring anything anew."""
-    from cli import outputs, reports
+    """Write a report from records, or compare several bundles, without measuring anything anew."""
+    from cli import outputs, reports, typed
 
     if json:
-        show(outputs.as_json("report", summary=reports.summary_at(evidence)))
+        bundles = reports.bundles_of(evidence)
+        show(
+            outputs.as_json("comparison", **reports.plain_comparison(reports.comparison_of(bundles)))
+            if bundles
+            else outputs.as_json("report", summary=reports.without_pictures(reports.summary_at(evidence)))
+        )
         return 0
-    text = reports.write(evidence, format_)
+    text = reports.write(evidence, format_, typed.typed_commands(context))
     following = f"next: compress {'verify' if evidence[0].is_dir() else 'gate'} {evidence[0]}"
     following += "" if evidence[0].is_dir() else " --policy policy.toml"
     if output is None:

@@ -5,6 +5,8 @@ Every format is written from the same `Summary`, so that all of them say the sam
 
 from compressor.report.attestation import attestation
 from compressor.report.card import model_card
+from compressor.report.compared import comparison_markdown, comparison_page, comparison_text
+from compressor.report.comparison import Comparison, compare
 from compressor.report.facts import EpochPoint, InputFacts, LayerWidth, ModelSize, Sample
 from compressor.report.junit import junit
 from compressor.report.markdown import summary_markdown, verdict_markdown
@@ -14,6 +16,7 @@ from compressor.report.summary import Summary, summarise
 from compressor.report.text import summary_text, verdict_text
 
 __all__ = [
+    "Comparison",
     "EpochPoint",
     "InputFacts",
     "LayerWidth",
@@ -21,6 +24,10 @@ __all__ = [
     "Sample",
     "Summary",
     "attestation",
+    "compare",
+    "comparison_markdown",
+    "comparison_page",
+    "comparison_text",
     "html_page",
     "junit",
     "model_card",

@@ -41,6 +41,12 @@ def commands_markdown(commands: Sequence[str]) -> str:
     return "\n".join([f"{fence}sh", *lines, fence]) + "\n"
 
 
+def _again(commands: Sequence[str]) -> str:
+    return "\n".join(
+        ["<details><summary>how to make it again</summary>", "", commands_markdown(commands), "</details>"]
+    )
+
+
 def verdict_markdown(verdict: Verdict, *, commands: Sequence[str] = ()) -> str:
     """Return the verdict: a headline, what blocks, and everything else folded away.
 
@@ -63,8 +69,7 @@ def verdict_markdown(verdict: Verdict, *, commands: Sequence[str] = ()) -> str:
         lines += ["", f"<details><summary>{len(passed)} passed</summary>", ""]
         lines += [f"- {code(each.id)}: {plain(each.reason)}" for each in passed]
         lines += ["", "</details>"]
-    if commands:
-        lines += ["", "<details><summary>how to make it again</summary>", "", commands_markdown(commands), "</details>"]
+    lines += ["", _again(commands)] if commands else []
     return "\n".join(lines) + "\n"
 
 
@@ -75,4 +80,5 @@ def summary_markdown(summary: Summary) -> str:
         f"\n<details><summary>{plain(table.title)}</summary>\n\n{table_markdown(table)}\n</details>\n"
         for table in (*proofs.tables_of(summary), *corrupted.tables_of(summary))
     )
-    return f"{head}### {plain(summary.name)}\n\n{table_markdown(tables.comparison(summary))}{folded}"
+    again = f"\n{_again(summary.commands)}\n" if summary.commands and not summary.verdict else ""
+    return f"{head}### {plain(summary.name)}\n\n{table_markdown(tables.comparison(summary))}{folded}{again}"

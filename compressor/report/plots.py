@@ -38,7 +38,7 @@ class Dot:
     name: str
     """A number or a letter: its name stands in a table."""
     is_best: bool
-    """On the frontier: filled, and joined to the others there."""
+    """On the frontier: filled. That may be for something that this drawing does not show."""
 
 
 def reliability(calibrations: Sequence[tuple[str, Calibration]]) -> str:
@@ -83,7 +83,7 @@ def _spoken(calibration: Calibration) -> str:
 
 
 def frontier(dots: Sequence[Dot], *, across: Axis, upwards: Axis, spoken: str, caption: str) -> str:
-    """Return bundles as dots; those that none beats are filled and joined.
+    """Return bundles as dots, filled on the frontier; a line joins those that none beats in this drawing.
 
     Args:
         dots: of all bundles that can be compared, each inside of both axes.
@@ -92,11 +92,17 @@ def frontier(dots: Sequence[Dot], *, across: Axis, upwards: Axis, spoken: str, c
         spoken: the same in words, for those who hear it.
         caption: what the axes are.
     """
-    best = sorted((_x(across, dot.x), _y(upwards, dot.y)) for dot in dots if dot.is_best)
+    best = sorted(
+        (_x(across, dot.x), _y(upwards, dot.y)) for dot in dots if not any(_beats(each, dot) for each in dots)
+    )
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in best)
     marks = "".join(_dot(dot, _x(across, dot.x), _y(upwards, dot.y)) for dot in dots)
     drawn = f'<g class="slim"><polyline points="{path}"/>{marks}</g>'
     return _plot(drawn, across, upwards, spoken=spoken, caption=caption, keys="")
+
+
+def _beats(one: Dot, other: Dot) -> bool:
+    return one.x <= other.x and one.y >= other.y and (one.x, one.y) != (other.x, other.y)
 
 
 def _dot(dot: Dot, x: float, y: float) -> str:

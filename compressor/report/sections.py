@@ -19,7 +19,8 @@ MOST_OPEN_ROWS = 50
 DEMANDED = re.compile(r"at least ([\d.]+) %")
 
 
-def _section(title: str, *parts: str) -> str:
+def section(title: str, *parts: str) -> str:
+    """Return a part of the page under its title; nothing where nothing stands under it."""
     body = "\n".join(part for part in parts if part)
     return f"<section>\n<h2>{escape(title)}</h2>\n{body}\n</section>" if body else ""
 
@@ -48,7 +49,7 @@ def table_html(table: Table) -> str:
 
 
 def _from(table: Table | None) -> str:
-    return _section(table.title, table_html(table)) if table is not None and table.rows else ""
+    return section(table.title, table_html(table)) if table is not None and table.rows else ""
 
 
 def verdict(summary: Summary) -> str:
@@ -86,7 +87,7 @@ def conditions(summary: Summary) -> str:
         for each, word in tables.in_order(summary.verdict)
     )
     heads = "".join(f'<th scope="col">{head}</th>' for head in ("decision", "condition", "why"))
-    return _section(
+    return section(
         "Conditions",
         '<div class="scroll" tabindex="0" role="region" aria-label="Conditions"><table class="conditions">\n<thead>'
         f"<tr>{heads}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>",
@@ -101,7 +102,7 @@ def robustness(summary: Summary) -> str:
     if not drawn:
         return ""
     note = "The mark is what was measured, the band its interval; a dashed line is what the policy demands."
-    return _section("Accuracy and robustness", *drawn, _note(note))
+    return section("Accuracy and robustness", *drawn, _note(note))
 
 
 def _bars(summary: Summary, title: str, threat: Threat | None) -> str:
@@ -133,13 +134,13 @@ def curve(summary: Summary) -> str:
         found = curves.curves_of(summary, norm)
         if found:
             parts += [curves.drawing_of(found), table_html(curves.table_of(found))]
-    return _section("Accuracy against epsilon", *parts)
+    return section("Accuracy against epsilon", *parts)
 
 
 def samples(summary: Summary) -> str:
     """The images that broke the file by most."""
     note = "Grey is no change. Of the adversarial images in replay.npz, those answered wrong by the widest margin."
-    return _section("Images that broke it", strip(summary.samples), _note(note)) if summary.samples else ""
+    return section("Images that broke it", strip(summary.samples), _note(note)) if summary.samples else ""
 
 
 def attacks(summary: Summary) -> str:
@@ -157,7 +158,7 @@ def corruptions(summary: Summary) -> str:
     found = summary.certificate.result.corruptions if summary.certificate else None
     if found is None:
         return ""
-    drawn = _section("Corruptions, mild to severe", corrupted.heat_map(found))
+    drawn = section("Corruptions, mild to severe", corrupted.heat_map(found))
     return "\n".join([drawn, *map(_from, corrupted.tables_of(summary))])
 
 
@@ -169,8 +170,8 @@ def classes(summary: Summary) -> str:
         return ""
     if len(table.rows) > MOST_OPEN_ROWS:
         words = f"{wording.amount(len(table.rows))} classes"
-        return _section(table.title, f"<details><summary>{words}</summary>\n{table_html(table)}\n</details>")
-    return _section(table.title, _falls(result), table_html(table))
+        return section(table.title, f"<details><summary>{words}</summary>\n{table_html(table)}\n</details>")
+    return section(table.title, _falls(result), table_html(table))
 
 
 def _falls(result: Result) -> str:
@@ -200,14 +201,14 @@ def calibration(summary: Summary) -> str:
     if not known:
         return ""
     words = "; ".join(f"{name} {wording.percent(each.ece)}" for name, each in known)
-    return _section("Reliability", plots.reliability(known), _note(f"Expected calibration error: {words}."))
+    return section("Reliability", plots.reliability(known), _note(f"Expected calibration error: {words}."))
 
 
 def layers(summary: Summary) -> str:
     """Layer widths before and after."""
     widest = max((each.before for each in summary.layers), default=1)
     bars = [charts.width_bar(each.name, each.before, each.after, widest) for each in summary.layers]
-    return _section("Layer widths", *bars)
+    return section("Layer widths", *bars)
 
 
 def latency(summary: Summary) -> str:
@@ -229,14 +230,14 @@ def training(summary: Summary) -> str:
     spoken = f"accuracy of each epoch from {min(numbers)} to {max(numbers)}; the table below has the figures"
     ends = {"left": f"epoch {min(numbers)}", "right": f"epoch {max(numbers)}"}
     chart = charts.line_chart(series, spoken=spoken, whole=False, **ends) if series else ""
-    return _section("Fine-tuning", chart, table_html(table))
+    return section("Fine-tuning", chart, table_html(table))
 
 
 def claim(summary: Summary) -> str:
     """What the certificate claims and what it does not."""
     if summary.certificate is None:
         return ""
-    return _section("What is claimed", f"<p>{escape(summary.certificate.result.claim)}</p>")
+    return section("What is claimed", f"<p>{escape(summary.certificate.result.claim)}</p>")
 
 
 def reproduce(summary: Summary) -> str:
@@ -254,4 +255,4 @@ def reproduce(summary: Summary) -> str:
         f"<dt>{escape(name)}</dt><dd><code>{escape(str(value))}</code></dd>" for name, value in facts if value
     )
     commands = "\n".join(summary.commands or ("compress verify .",))
-    return _section("Make or check it again", f"<pre><code>{escape(commands)}</code></pre>", f"<dl>{listed}</dl>")
+    return section("Make or check it again", f"<pre><code>{escape(commands)}</code></pre>", f"<dl>{listed}</dl>")

@@ -34,10 +34,10 @@ def _row(cells: Sequence[str], first: int, figures: Sequence[int]) -> list[str]:
 
 def _wrapped(text: str, indent: str = "") -> list[str]:
     """Return a paragraph as lines within 80 columns; ids and paths stay whole."""
-    return _hanging(indent + text, indent) if text else []
+    return paragraph(indent + text, indent) if text else []
 
 
-def _hanging(text: str, indent: str = " " * DECISION_WIDTH) -> list[str]:
+def paragraph(text: str, indent: str = " " * DECISION_WIDTH) -> list[str]:
     """Return a paragraph whose first line begins at the margin."""
     return textwrap.wrap(text, WIDTH, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False)
 
@@ -92,7 +92,7 @@ def verdict_text(
             lines += _wrapped(f"ACCEPTED because: {because[condition.id]}", " " * DECISION_WIDTH)
     routine = [each.id for each, word in tables.in_order(verdict) if _is_routine(each, word)]
     if routine:
-        lines += _hanging(f"{'passed':<{DECISION_WIDTH}}on the evidence itself: {', '.join(routine)}")
+        lines += paragraph(f"{'passed':<{DECISION_WIDTH}}on the evidence itself: {', '.join(routine)}")
     first = tables.standing(verdict)[:1]
     following = command or (f"compress gate --explain {first[0].id}" if first else None)
     lines += ["", f"next: {following}"] if following else []

