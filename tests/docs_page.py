@@ -113,15 +113,17 @@ class Reader:
         self._look()
 
     def _look(self) -> None:
-        """Learn what the bundles are called; of several that share a name, the last one is meant."""
+        """Learn what the bundles are called: of several that share a name, the last one first, then the one before."""
         names = {here: name for name, here in self.called.items()}
-        for file in sorted(self.here.glob("exports/*/SHA256SUMS"), key=lambda file: file.stat().st_mtime):
-            stem = file.parent.name.rpartition("-")[0]
-            self.names[f"{names.get(stem, stem)}-1a2b3c4d"] = file.parent.name
-            self.names["8f14e45f..."] = sha256_of_file(file)
         for file in sorted(self.here.glob("exports/*/model.onnx"), key=lambda file: file.stat().st_mtime):
-            stem = file.parent.name.rpartition("-")[0]
-            self.names[f"{names.get(stem, stem)}-1a2b3c4d"] = file.parent.name
+            folder, sums = file.parent.name, file.with_name("SHA256SUMS")
+            stem = names.get(folder.rpartition("-")[0], folder.rpartition("-")[0])
+            last = self.names.get(f"{stem}-1a2b3c4d", folder)
+            if last != folder:
+                self.names[f"{stem}-5e6f7a8b"] = last
+            self.names[f"{stem}-1a2b3c4d"] = folder
+            if sums.exists():
+                self.names["8f14e45f..."] = sha256_of_file(sums)
 
     def _environment(self) -> dict[str, str]:
         programs = self.here / ".programs"
