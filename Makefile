@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup lint test test-slow test-browser demo bench bench-page coverage clean
+.PHONY: setup lint test test-slow test-browser demo bench bench-page coverage docs clean
 
 setup: $(STAMP)
 
@@ -45,6 +45,9 @@ bench-page: $(STAMP)
 
 coverage: $(STAMP)
 	$(BIN)/python -m benchmarks.coverage
+
+docs: $(STAMP)
+	$(BIN)/python -m cli.reference docs/reference.md
 
 clean:
 	rm -rf $(VENV) .compress exports/rejected exports/*-????????

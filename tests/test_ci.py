@@ -85,7 +85,7 @@ def test_the_action_judges(verdict: str, checkout: Path) -> None:
     policy, code = VERDICTS[verdict]
     (checkout / "my policy.toml").write_text(policy)
     install(checkout, checkout.parent / "runner" / "compress")
-    evidence = " exports/resnet20-1a2b3c4d\n"
+    evidence = " exports/resnet20-*\n exports/rejected/resnet20-*\n"
     done = sh(STEPS["Judge"]["run"], checkout, EVIDENCE=evidence, POLICY="my policy.toml", OUTPUT="verdict")
     assert done.returncode == code, done.stderr
     assert done.stdout.startswith(verdict.upper())

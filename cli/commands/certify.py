@@ -62,7 +62,8 @@ def run(
     twin, images = steps.fit(
         subject.checkpoint, data, expect_accuracy=expect_accuracy, seed=seed, device=place.device, progress=screen
     )
-    dense = None if baseline is None else open_subject(baseline, preprocess=twin.preprocess).checkpoint
+    like = {"preprocess": twin.preprocess, "input_size": (twin.input_shape[1], twin.input_shape[2])}
+    dense = None if baseline is None else open_subject(baseline, **like).checkpoint
     asked = choices.certificate_asked(subject, twin, images, proof=proof, baseline=dense, seed=seed)
     identical.refuse_other(path, SCHEMA, asked, force=force)
     if crew.is_first:

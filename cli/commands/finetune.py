@@ -1,5 +1,6 @@
 """compress finetune: win the accuracy back."""
 
+from dataclasses import replace
 from functools import partial
 
 import typer
@@ -75,9 +76,13 @@ def run(
         cache=place.cache_dir,
         progress=screen,
     )
-    # A checkpoint of another form may be named by --arch: the teacher is recognised, the rest is true of both.
-    also = {name: how[name] for name in ("preprocess", "input_size", "num_classes", "trust_pickle")}
+    # A checkpoint of another form may be named by --arch: the teacher is recognised, the rest is true of both. What its
+    # file does not say is as with the model.
+    also = {name: how[name] for name in ("preprocess", "num_classes", "trust_pickle")}
+    also["input_size"] = (model.input_shape[1], model.input_shape[2])
     teacher = None if distill_from is None else load(distill_from, **also)
+    if teacher is not None and teacher.preprocess is None:
+        teacher = replace(teacher, preprocess=model.preprocess)
     if dry_run:
         ready = prepare(model, images, recipe, teacher=teacher, device=place.device)
         if crew.is_first:

@@ -69,4 +69,6 @@ def run(
     ]
     for name, value in rows:
         show(in_columns(f"{name:<17} ", str(value)))
-    show(f"next: compress prune {checkpoint} --ratio 0.5")
+    told = {"--arch": arch, "--input-size": input_size, "--num-classes": num_classes}
+    again = "".join(f" {name} {value}" for name, value in told.items() if value is not None)
+    show(f"next: compress prune {checkpoint}{again} --ratio 0.5")

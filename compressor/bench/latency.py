@@ -63,7 +63,7 @@ def bench(
         The record. `against` compares medians at the first row: below 1 means that `onnx` is faster.
 
     Raises:
-        OptionError: batch sizes or numbers that cannot be run.
+        OptionError: batch sizes or numbers that cannot be run, or files that take images of other sizes.
         LoadError: not an ONNX classifier.
         MachineError: the provider does not load here, or memory ran out. There is never a number then.
     """
@@ -144,6 +144,13 @@ def _first_look(models: Sequence[Model], way: Way, *, rng: np.random.Generator) 
         The device and the share of nodes on it, for each file; and why no CUDA graph is possible.
     """
     sessions = [way.open(model) for model in models]
+    if len({session.image_shape for session in sessions}) > 1:
+        ours, theirs = ("x".join(map(str, session.image_shape)) for session in sessions)
+        raise OptionError(
+            f"the file takes images of {ours}, the one to compare with {theirs}: their ratio would say nothing",
+            advice=f"export the other for the same images, or give the size with a checkpoint: --input-size "
+            f"{ours.split('x', 1)[1]}",
+        )
     for session in sessions:
         runner(session, way, rng=rng)()
     return [(each.device_name, each.nodes_on_provider_fraction) for each in sessions], _why_no_graph(sessions)

@@ -73,6 +73,14 @@ def test_against_another_file():
     assert (record.file_bytes, other.file_bytes) == (len(FILE), len(OTHER))
 
 
+def test_files_for_other_images_are_not_compared():
+    """A network for smaller images is faster, and that says nothing about it."""
+    larger = (1, 8, 16)
+    with pytest.raises(OptionError, match=r"takes images of 1x8x8, the one to compare with 1x8x16") as caught:
+        bench(FILE, against=linear_onnx(random_weights(larger), shape=larger))
+    assert caught.value.advice.endswith("--input-size 8x8")
+
+
 def test_a_record_says_what_a_time_depends_on():
     """Sessions, time to open, memory, file size, versions and the load of the machine are kept beside the times."""
     record = bench(FILE)
