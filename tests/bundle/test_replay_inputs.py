@@ -1,5 +1,6 @@
 """Files that take other images than float32 NCHW: raw bytes with channels last, float16, and files that round."""
 
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from tiny_onnx import linear_onnx, random_weights
 from compressor.bundle import write_bundle
 from compressor.bundle.names import MODEL, REPLAY
 from compressor.bundle.replay_images import Adversarial, replay_bytes
+from compressor.bundle.replay_script import replay_script
 from compressor.export.record import Parity
 from compressor.files import sha256_of_bytes
 from compressor.records import parse
@@ -52,6 +54,18 @@ def test_raw_bytes_with_channels_last(files: dict[str, bytes], tmp_path: Path, s
     assert done.returncode == 0, done.stdout + done.stderr
     assert "rounded" not in done.stdout
     assert "batch 4, 2 threads" in done.stdout
+
+
+@pytest.mark.parametrize("num", [0, 1, 3])
+def test_images_between_two_bytes_are_counted(num: int, tmp_path: Path) -> None:
+    """Each image once, whatever the number of its pixels; none where a bundle holds no adversarial images."""
+    (tmp_path / "replay.py").write_bytes(replay_script())
+    count = runpy.run_path(str(tmp_path / "replay.py"), run_name="replay")["rounded_images"]
+    taken = type("Input", (), {"type": "tensor(uint8)"})
+    session = type("Session", (), {"get_inputs": lambda self: [taken]})()
+    between = np.full((num, 1, 4, 4), 0.5, dtype=np.float32)
+    stored = {"probe_images": np.zeros((2, 1, 4, 4), dtype=np.uint8), "adversarial_images": between}
+    assert count(np, session, stored) == num
 
 
 def test_images_between_two_bytes_are_rounded_and_it_says_so(files: dict[str, bytes], tmp_path: Path) -> None:
