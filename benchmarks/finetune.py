@@ -115,7 +115,7 @@ def _plain(options: argparse.Namespace) -> Fields:
         "wall_seconds": round(time.perf_counter() - clock, 2),
         "images_per_second": [round(rate, 1) for rate in rates],
         "macs_ratio": round(before / count_cost(network.cpu(), SHAPE).macs, 3),
-        "test_accuracy": _test_accuracy(network, options),
+        "test_accuracy": test_accuracy(network, options),
     }
 
 
@@ -138,18 +138,19 @@ def _tuned(checkpoint: Checkpoint, teacher: Checkpoint, options: argparse.Namesp
     is_whole = not state.exists()
     began, clock = time.process_time(), time.perf_counter()
     tuned, history = finetune(
-        checkpoint, _data(options), Recipe(epochs=options.epochs), teacher=teacher, device=options.device, state=state
+        checkpoint, data_of(options), Recipe(epochs=options.epochs), teacher=teacher, device=options.device, state=state
     )
     spent, wall = time.process_time() - began, time.perf_counter() - clock
     return {
         "seconds": round(spent, 2) if is_whole else None,
         "wall_seconds": round(wall, 2) if is_whole else None,
-        **_told(history),
-        "test_accuracy": _test_accuracy(tuned.model, options),
+        **told(history),
+        "test_accuracy": test_accuracy(tuned.model, options),
     }
 
 
-def _told(history: History) -> Fields:
+def told(history: History) -> Fields:
+    """Return what a row says of a history."""
     return {
         "images_per_second": [epoch.images_per_second for epoch in history.epochs],
         "select_accuracy_before": history.select_accuracy_before,
@@ -164,14 +165,16 @@ def _dense(options: argparse.Namespace) -> Checkpoint:
     return load(path, arch="cifar:resnet20", preprocess=PREPROCESS, input_size=(32, 32))
 
 
-def _data(options: argparse.Namespace) -> Data:
+def data_of(options: argparse.Namespace) -> Data:
+    """Open CIFAR-10, all of it or a sample of the training images."""
     data = open_data(str(_root(options)), preprocess=PREPROCESS, input_size=(32, 32), seed=0)
     if options.num_train is None:
         return data
     return replace(data, train=stratified(data.need("train"), options.num_train, seed=0))
 
 
-def _test_accuracy(network: nn.Module, options: argparse.Namespace) -> float:
+def test_accuracy(network: nn.Module, options: argparse.Namespace) -> float:
+    """Return the share of test images that a network answers right, in [0, 1]."""
     images = open_data(str(_root(options)), preprocess=PREPROCESS, input_size=(32, 32), seed=0).need("test")
     some = images if options.num_test is None else stratified(images, options.num_test, seed=0)
     return evaluate(Normalised(network.cpu().eval(), PREPROCESS), some).accuracy

@@ -3,7 +3,7 @@
 #
 #     benchmarks/gpu_queue.sh OUT [CIFAR_DIR CHECKPOINT [SHARED_DATA_DIR]]
 #     PARTS="latency torch" benchmarks/gpu_queue.sh OUT ...        # only these: doctor latency torch tests-gpu
-#                                                                  # throughput tests battery release
+#                                                     # throughput tests resnet56 battery release
 #
 # Writes JSON rows and logs to OUT; commit the rows to benchmarks/results/ and run `make bench-page`. Each part has its
 # own time limit and its own exit code in OUT/queue.txt, so that one failure does not cost the rest. What was measured
@@ -37,6 +37,11 @@ part tests-gpu 60 python3 -m pytest -q -m gpu --tb=short -p no:cacheprovider
 part throughput 60 python3 -m benchmarks.throughput --device cuda:0 --output "$out"
 OMP_NUM_THREADS=1 part tests 140 python3 -m pytest -q -n 14 --maxfail=30 --tb=line -p no:cacheprovider -p no:benchmark
 if [ $# -ge 4 ]; then
+    # 60 epochs of four networks take several calls: give the OUT of the call before as STATE, and it goes on there.
+    mkdir -p "$out/resnet56-state"
+    [ -z "${STATE:-}" ] || cp -r "$STATE/." "$out/resnet56-state"
+    part resnet56 400 python3 -m benchmarks.resnet56 --device cuda:0 --seconds 380 --cifar "$2" --shared "$4" \
+        --state "$out/resnet56-state" --output "$out"
     part battery 150 python3 -m benchmarks.battery resnet --num-images 200 --device cuda:0 --shared "$4" --cifar "$2" \
         --work /tmp/compress-battery
     cp benchmarks/results/battery/resnet20-*.json "$out" 2>/dev/null
