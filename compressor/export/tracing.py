@@ -105,7 +105,8 @@ def _by_script(classifier: nn.Module, example: Tensor, form: Form) -> Any:
         except Exception as error:  # noqa: BLE001 - whatever a traced model and the exporter can raise
             failure = error
     if failure is not None:
-        raise _unknown_to(form.opset, failure) or _untraceable(failure)
+        advice = f"use --opset {LOWEST_BY_EXPORT}, which torch writes in another way"
+        raise _unknown_to(form.opset, failure) or _untraceable(failure, advice)
     return model
 
 
@@ -122,10 +123,12 @@ def _unknown_to(opset: int, failure: Exception) -> ExportError | None:
     )
 
 
-def _untraceable(failure: Exception | None) -> ExportError:
+def _untraceable(
+    failure: Exception | None, advice: str = "replace the operation it names by one that torch.export can trace"
+) -> ExportError:
     error = ExportError(
         f"torch cannot export this model: {first_line(_root(failure))}",
-        advice="replace the operation it names by one that torch.export can trace",
+        advice=advice,
     )
     error.__cause__ = failure
     return error

@@ -80,6 +80,7 @@ def harmless(replay: ReplayImages) -> ReplayImages:
     return ReplayImages(
         threats=tuple(replay.threats[index] for index in kept),
         images=replay.images[kept],
+        clean=replay.clean[kept],
         labels=replay.labels[kept],
         twin_answers=replay.twin_answers[kept],
         shipped_answers=replay.shipped_answers[kept],
