@@ -18,7 +18,8 @@ from compressor.export.form import Form
 from compressor.export.onnx import export_onnx
 from compressor.export.parity import check_parity
 from compressor.records import to_plain
-from compressor.steps import calibration_of, fit, open_model, prove
+from compressor.shipping import calibration_of
+from compressor.steps import fit, open_model, prove
 from compressor.task import Place, Proof
 from compressor.types import Precision
 

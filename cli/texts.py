@@ -18,8 +18,8 @@ from compressor.finetune.recipe import peak_rate
 from compressor.prune import Plan, Target
 from compressor.records import to_plain
 from compressor.report.text import commands_text
+from compressor.shipping import Shipped
 from compressor.shrink import Shrunk
-from compressor.steps import Shipped
 
 WIDE_GAP = 0.02
 """Of dense: a gap above it is explained."""

@@ -27,18 +27,9 @@ from compressor.progress import SILENT, Progress
 from compressor.prune import count_cost
 from compressor.records import now
 from compressor.report import ModelSize, Summary
+from compressor.shipping import calibration_of, insist_on_parity, ship, write_export
 from compressor.shrink import shrink
-from compressor.steps import (
-    calibration_of,
-    fit,
-    insist_on_parity,
-    measure,
-    open_model,
-    prove,
-    ship,
-    tune,
-    write_export,
-)
+from compressor.steps import fit, measure, open_model, prove, tune
 from compressor.subject import TOO_LARGE
 from compressor.task import Proof, Task, Timing
 from compressor.types import Decision, Precision, Skipped

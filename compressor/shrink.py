@@ -18,7 +18,8 @@ from compressor.prune import Measure, Plan, compose, plan, slim, trace_coupling
 from compressor.prune.blocks import num_blocks
 from compressor.prune.named import still_deciding
 from compressor.records import dump, parse
-from compressor.steps import calibration_of, tune
+from compressor.shipping import calibration_of
+from compressor.steps import tune
 from compressor.task import HERE, Cut, Place, Timing
 from compressor.types import Structure
 

@@ -32,7 +32,7 @@ from compressor.prune import Plan, count_cost, plan, slim
 from compressor.records import dump, now, tool_version
 from compressor.report import InputFacts, ModelSize, attestation, html_page, model_card, sbom, summarise
 from compressor.runtime.session import open_session
-from compressor.steps import calibration_of
+from compressor.shipping import calibration_of
 from compressor.types import Decision
 
 THREAT = "linf:1/255"

@@ -38,6 +38,7 @@ FLOORS = {
     "compressor.assemble": 59,
     "compressor.measures": 59,
     "compressor.steps": 60,
+    "compressor.shipping": 60,
     "compressor.subject": 60,
     "compressor.shrink": 61,
     "compressor.describe": 60,

@@ -39,7 +39,7 @@ def run(
 ) -> int:
     """Write exports/NAME-DIGEST8/ with model.onnx and its parity; nothing in it is certified."""
     from cli import choices, outputs, texts
-    from compressor import steps
+    from compressor import shipping, steps
 
     screen = Screen(quiet=quiet, time_limit=time_limit)
     form = choices.form_of(context.params)
@@ -51,16 +51,16 @@ def run(
         words = f"would write {folder}/{checkpoint.stem}-DIGEST8/ in {precision} at opset {opset}"
         show(outputs.as_json("intention", words=words) if json else words)
         return 0
-    shipped = steps.ship(
+    shipped = shipping.ship(
         model,
         images=images.test if images else None,
         form=form,
-        calibration=steps.calibration_of(images, form),
+        calibration=shipping.calibration_of(images, form),
         also_ort=also_ort,
         provider=provider or "cpu",
         progress=screen,
     )
-    path = steps.write_export(folder, checkpoint.stem, model, shipped, force=force)
-    steps.insist_on_parity(shipped, path)
+    path = shipping.write_export(folder, checkpoint.stem, model, shipped, force=force)
+    shipping.insist_on_parity(shipped, path)
     show(outputs.as_json("export", folder=path, parity=shipped.parity) if json else texts.export_text(shipped, path))
     return 0
