@@ -25,6 +25,7 @@ from torch import nn
 from benchmarks.rows import RESULTS, digest_of_code, write_rows
 from compressor.bench.latency import bench
 from compressor.data import parse_preprocess
+from compressor.export.form import Form
 from compressor.export.onnx import export_onnx
 from compressor.load import Checkpoint, build, load
 from compressor.prune import count_cost, plan, slim
@@ -90,7 +91,7 @@ def built(name: str, folder: Path) -> dict[str, Any]:
     costs = {"code": code, "dense": _cost(dense.model), PEER: _cost(other) | {"bytes": num_bytes}}
     for variant, structure in VARIANTS.items():
         ours = small(dense, macs=costs[PEER]["macs"], structure=structure)
-        onnx = export_onnx(ours, export_batch=1)
+        onnx = export_onnx(ours, Form(batch=1))
         (folder / f"{variant}.onnx").write_bytes(onnx)
         costs[variant] = _cost(ours.model) | {"bytes": len(onnx)}
     record.write_text(json.dumps(costs))
