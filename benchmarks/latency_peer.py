@@ -5,17 +5,20 @@
 
 The peer: `BasePruner` with the magnitude importance of its README at ratio 0.5 and the classifier kept, then
 `torch.onnx.export` with defaults. Ours may have as many multiply-adds as the peer's and widths that are multiples of
-16, once by filters alone and once by blocks and filters. Weights are random: latency does not depend on them, and
-nothing here says how well such networks answer.
+16: once by filters alone, once by blocks and filters, and once as is fastest of eight (`TRIED`), where more of the
+early stages may leave than of the late ones. That choice goes by a short measurement; its row is measured anew. Weights
+are random: latency does not depend on them, and nothing here says how well such networks answer.
 
-Files are built once, in `--work`; then the ten networks take about four minutes. One row a network in
-`results/latency-peer/`. The ratio is of runs in turns, but a machine with nothing else to do gives narrow intervals.
+Files are built once, in `--work`, which takes about ten minutes; then the ten networks take about six. One row a
+network in `results/latency-peer/`. The ratio is of runs in turns, but a machine with nothing else to do gives narrow
+intervals.
 """
 
 import argparse
 import copy
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +28,12 @@ from torch import nn
 from benchmarks.rows import RESULTS, digest_of_code, write_rows
 from compressor.bench.latency import bench
 from compressor.data import parse_preprocess
+from compressor.errors import PruneError
 from compressor.export.form import Form
 from compressor.export.onnx import export_onnx
 from compressor.load import Checkpoint, build, load
-from compressor.prune import count_cost, plan, slim
+from compressor.prune import count_cost, plan, slim, trace_coupling
+from compressor.prune.named import still_deciding
 from compressor.records import to_plain
 from compressor.runtime.quiet import quiet
 from compressor.types import Structure
@@ -44,6 +49,12 @@ SIDE = 224
 NUM_CLASSES = 1000
 ROUND_TO = 16
 VARIANTS = {"filters": Structure.FILTERS, "blocks": Structure.BOTH}
+FASTEST = "fastest"
+TRIED = tuple((structure, early) for structure in VARIANTS.values() for early in (None, 0.6, 0.7, 0.8))
+"""What leaves, and the ratio of the early stages; None: that of all."""
+EARLY_SIDE = SIDE // 8
+"""A stage is early when its images are at least so many pixels wide."""
+NUM_RUNS_TO_CHOOSE = 60
 PEER = "peer"
 PAUSE_SECONDS = 0.002
 """Idle time before each run: a machine that does other work too then gives the times of an idle one (see why.md)."""
@@ -70,7 +81,7 @@ def main() -> None:
             begin = time.monotonic()
             row = measured(name, options.work / path.stem, costs)
             write_rows(path, [row])
-            ratios = [f"{each} {row[each]['latency']['against']['ratio_p50']:.3f}" for each in VARIANTS]
+            ratios = [f"{each} {row[each]['latency']['against']['ratio_p50']:.3f}" for each in (*VARIANTS, FASTEST)]
             print(f"{name}: {', '.join(ratios)}, {time.monotonic() - begin:.0f} s", flush=True)
 
 
@@ -90,10 +101,11 @@ def built(name: str, folder: Path) -> dict[str, Any]:
     num_bytes = sum(path.stat().st_size for path in folder.glob(f"{PEER}.onnx*"))
     costs = {"code": code, "dense": _cost(dense.model), PEER: _cost(other) | {"bytes": num_bytes}}
     for variant, structure in VARIANTS.items():
-        ours = small(dense, macs=costs[PEER]["macs"], structure=structure)
-        onnx = export_onnx(ours, Form(batch=1))
+        onnx, cost = small(dense, macs=costs[PEER]["macs"], structure=structure)
         (folder / f"{variant}.onnx").write_bytes(onnx)
-        costs[variant] = _cost(ours.model) | {"bytes": len(onnx)}
+        costs[variant] = cost
+    onnx, costs[FASTEST] = fastest(dense, macs=costs[PEER]["macs"], beside=folder / f"{PEER}.onnx")
+    (folder / f"{FASTEST}.onnx").write_bytes(onnx)
     record.write_text(json.dumps(costs))
     return costs
 
@@ -101,7 +113,7 @@ def built(name: str, folder: Path) -> dict[str, Any]:
 def measured(name: str, folder: Path, costs: dict[str, Any]) -> dict[str, Any]:
     """Return the row of one network: each of ours in turns with the peer's."""
     row: dict[str, Any] = {"model": name, "ratio": RATIO, "round_to": ROUND_TO} | costs
-    for variant in VARIANTS:
+    for variant in (*VARIANTS, FASTEST):
         latency = bench(folder / f"{variant}.onnx", against=folder / f"{PEER}.onnx", pause_seconds=PAUSE_SECONDS)
         row[variant] = costs[variant] | {"latency": to_plain(latency)}
     return row
@@ -124,9 +136,53 @@ def peers(model: nn.Module) -> nn.Module:
     return model
 
 
-def small(dense: Checkpoint, *, macs: int, structure: Structure) -> Checkpoint:
-    """Return our slim model: no more multiply-adds than that, and widths that suit the kernels."""
-    return slim(dense, plan(dense, target_macs=macs, round_to=ROUND_TO, structure=structure))
+def small(
+    dense: Checkpoint, *, macs: int, structure: Structure, ratio_for: Mapping[str, float] | None = None
+) -> tuple[bytes, dict[str, Any]]:
+    """Return our slim model as a file, and what it costs: no more multiply-adds, and widths that suit the kernels."""
+    chosen = plan(dense, target_macs=macs, round_to=ROUND_TO, structure=structure, ratio_for=ratio_for)
+    ours = slim(dense, chosen)
+    onnx = export_onnx(ours, Form(batch=1))
+    return onnx, _cost(ours.model) | {"bytes": len(onnx)}
+
+
+def fastest(dense: Checkpoint, *, macs: int, beside: Path) -> tuple[bytes, dict[str, Any]]:
+    """Return the fastest of those that are tried, by a short measurement beside the peer's file, and what it costs."""
+    early = early_layers(dense)
+    found: list[tuple[float, bytes, dict[str, Any]]] = []
+    for structure, ratio in TRIED:
+        ratio_for = {} if ratio is None else dict.fromkeys(early, ratio)
+        try:
+            onnx, cost = small(dense, macs=macs, structure=structure, ratio_for=ratio_for)
+        except PruneError as error:
+            print(f"  {structure}, early {ratio}: {error}", flush=True)
+            continue
+        beside.with_name(f"{FASTEST}.onnx").write_bytes(onnx)
+        short = bench(beside.with_name(f"{FASTEST}.onnx"), against=beside, num_runs=NUM_RUNS_TO_CHOOSE)
+        assert short.against is not None
+        found.append((short.against.ratio_p50, onnx, cost | {"structure": structure, "early_ratio": ratio}))
+        print(f"  {structure}, early {ratio}: {short.against.ratio_p50:.3f}", flush=True)
+    return min(found, key=lambda each: each[0])[1:]
+
+
+def early_layers(dense: Checkpoint) -> tuple[str, ...]:
+    """Return the names of the layers that decide a width of their own where images are still large."""
+    names: list[str] = []
+    hooks = []
+    for name, module in dense.model.named_modules():
+        if isinstance(module, nn.Conv2d):
+
+            def note(_: nn.Module, __: object, out: torch.Tensor, name: str = name) -> None:
+                if out.shape[-1] >= EARLY_SIDE:
+                    names.append(name)
+
+            hooks.append(module.register_forward_hook(note))
+    with torch.no_grad():
+        dense.model.eval()(torch.zeros(1, 3, SIDE, SIDE))
+    for hook in hooks:
+        hook.remove()
+    graph = trace_coupling(dense.model, dense.input_shape)
+    return tuple(still_deciding(graph, dict.fromkeys(names, RATIO)))
 
 
 def _widths(module: nn.Module) -> tuple[int | None, int | None]:
