@@ -28,6 +28,7 @@ def records(ratios: list[float], half: float = 0.01) -> list[dict[str, Any]]:
             "rows": [
                 {"model": name, "dense": {"macs": 40_000_000}, "peer": {"macs": 10_000_000}}
                 | {"filters": side(ratio, half), "blocks": side(1.0)}
+                | {"fastest": side(0.7) | {"structure": "both", "early_ratio": 0.6}}
             ]
         }
         for name, ratio in zip(MODELS, ratios, strict=False)
@@ -55,6 +56,7 @@ def test_targets_against_the_peer(ratios: list[float], half: float, holds: list[
     """Slower is what an interval above 1 shows, and a wide one leaves it open; nine networks are not ten."""
     text = against_peer(records(ratios, half))
     assert reached(text)[:2] == holds
+    assert "| 0.700 (0.690 to 0.710) | blocks too, early 0.6 |" in text
     assert f"| {ratios[0]:.3f} ({ratios[0] - half:.3f} to {ratios[0] + half:.3f}) |" in text
 
 
