@@ -8,6 +8,7 @@ JPEG copy of CIFAR-10. A setting of `standard` is good when nothing that it leav
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -90,13 +91,13 @@ def _train(network: nn.Module, data: Data, proxy: Proxy) -> None:
     for epoch in range(proxy.epochs):
         optimizer.param_groups[0]["lr"] = 1e-3 if epoch < 0.7 * proxy.epochs else 2e-4
         share = min(1.0, (epoch + 1) / (0.4 * proxy.epochs))
-        for rows in torch.randperm(len(images), generator=source).split(64):
+        for rows in torch.randperm(len(images), generator=source).split(64):  # type: ignore[no-untyped-call]
             clean = _mirrored(images[rows], source) if proxy.data == "cifar" else images[rows]
             noise = Noise.of("perturb", proxy.seed, epoch, indices=rows)
             hard = perturb(network, clean, labels[rows], threat=threat, num_steps=STEPS, source=noise)
             hard = clean + share * (hard - clean)
             optimizer.zero_grad()
-            nn.functional.cross_entropy(network(hard), labels[rows]).backward()
+            nn.functional.cross_entropy(network(hard), labels[rows]).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
 
 
@@ -112,7 +113,7 @@ def _digits(places: Places) -> Data:
         small = open_data("digits", preprocess=parse_preprocess("none"))
         arrays = {}
         for role in ("train", "select", "test"):
-            part = small.need(role)  # type: ignore[arg-type]
+            part = small.need(role)
             pixels = part.read(range(len(part)))
             large = nn.functional.interpolate(pixels, size=(28, 28), mode="bicubic", align_corners=False)
             kind = {"select": "val"}.get(role, role)
@@ -122,6 +123,6 @@ def _digits(places: Places) -> Data:
     return open_data(str(path), preprocess=parse_preprocess("none"))
 
 
-def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
+def _save(path: Path, arrays: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez(path, **arrays)

@@ -209,7 +209,7 @@ class _Counted(nn.Module):
         self.num_forward += len(images)
         logits: Tensor = self.classifier(images)
         if logits.requires_grad:
-            logits.register_hook(self._count)
+            logits.register_hook(self._count)  # type: ignore[no-untyped-call]
         return logits
 
     def _count(self, gradient: Tensor) -> None:

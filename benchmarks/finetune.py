@@ -103,11 +103,7 @@ def _plain(options: argparse.Namespace) -> Fields:
     )
     pruner.step()
     plain = Plain(epochs=options.epochs)
-    loader = loader_of(_root(options) / "train", PREPROCESS, plain)
-    if options.num_train is not None:
-        every = torch.randperm(len(loader.dataset), generator=torch.Generator().manual_seed(0))
-        kept = torch.utils.data.Subset(loader.dataset, every[: options.num_train].tolist())
-        loader = torch.utils.data.DataLoader(kept, batch_size=plain.batch_size, shuffle=True, drop_last=True)
+    loader = loader_of(_root(options) / "train", PREPROCESS, plain, num_images=options.num_train)
     began, clock = time.process_time(), time.perf_counter()
     rates = list(train(network, loader, plain, device=options.device))
     return {

@@ -10,10 +10,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset, Subset
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
@@ -34,13 +35,20 @@ class Plain:
     seed: int = 0
 
 
-def loader_of(folder: Path, preprocess: Preprocess, plain: Plain, *, augmented: bool = True) -> DataLoader:
-    """Return the batches of a folder with one subfolder for each class."""
+def loader_of(
+    folder: Path, preprocess: Preprocess, plain: Plain, *, augmented: bool = True, num_images: int | None = None
+) -> DataLoader[Any]:
+    """Return the batches of a folder with one subfolder for each class, of all images or of some drawn by the seed."""
     steps = [transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip()] if augmented else []
     last = [transforms.PILToTensor(), transforms.ConvertImageDtype(torch.float32)]
     normalise = transforms.Normalize(mean=preprocess.mean, std=preprocess.std)
+    every = ImageFolder(str(folder), transform=transforms.Compose([*steps, *last, normalise]))
+    images: Dataset[Any] = every
+    if num_images is not None:
+        order = torch.randperm(len(every), generator=torch.Generator().manual_seed(plain.seed))
+        images = Subset(every, order[:num_images].tolist())
     return DataLoader(
-        ImageFolder(str(folder), transform=transforms.Compose([*steps, *last, normalise])),
+        images,
         batch_size=plain.batch_size,
         shuffle=augmented,
         num_workers=plain.num_workers,
@@ -49,7 +57,7 @@ def loader_of(folder: Path, preprocess: Preprocess, plain: Plain, *, augmented: 
     )
 
 
-def train(model: nn.Module, loader: DataLoader, plain: Plain, *, device: str = "cpu") -> Iterator[float]:
+def train(model: nn.Module, loader: DataLoader[Any], plain: Plain, *, device: str = "cpu") -> Iterator[float]:
     """Train a model that takes normalised images, in place; yield after each epoch how many images a second it took."""
     model.to(device).train()
     optimizer = torch.optim.SGD(
@@ -64,7 +72,7 @@ def train(model: nn.Module, loader: DataLoader, plain: Plain, *, device: str = "
                 group["lr"] = plain.lr * (1 + math.cos(math.pi * step / num_steps)) / 2
             loss = nn.functional.cross_entropy(model(images.to(device)), labels.to(device))
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             seen, step = seen + len(labels), step + 1
         if device != "cpu":

@@ -17,7 +17,9 @@ RESULTS = ROOT / "benchmarks" / "results"
 
 def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write the rows of one benchmark to `path`, whole, and show where."""
-    command = shlex.join(["python", "-m", f"benchmarks.{Path(sys.argv[0]).stem}", *sys.argv[1:]])
+    program = Path(sys.argv[0]).resolve()
+    within = program.relative_to(ROOT) if program.is_relative_to(ROOT) else Path("benchmarks", program.name)
+    command = shlex.join(["python", "-m", ".".join(within.with_suffix("").parts), *sys.argv[1:]])
     record = {"created": now(), "command": command, "host": host(), "versions": versions(), "rows": rows}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(record, indent=1) + "\n")

@@ -140,7 +140,7 @@ def export(job: Job) -> Fields:
         parity = check_parity(checkpoint, onnx, images=_noise(checkpoint.input_shape, checkpoint.num_classes))
     return found | {
         "bytes_onnx": len(onnx),
-        "parity": parity.decision.value,
+        "parity": str(parity.decision),
         "parity_images": parity.num_images,
         "max_abs": parity.max_abs,
         "max_rel": parity.max_rel,

@@ -17,6 +17,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,7 @@ def _measurements(
         add("reference", Plain().batch_size, lambda: _against_reference(model, options), values=options.set)
     if "attack" in options.parts:
         for batch in BATCHES:
-            add("attack", batch, lambda batch=batch: _attacking(model, batch, options))
+            add("attack", batch, partial(_attacking, model, batch, options))
     return found
 
 
@@ -183,7 +184,7 @@ def _noise(num: int) -> Data:
     """Return `num` training images of noise."""
     images, labels = _pixels(num + 200), np.random.default_rng(1).integers(0, 10, num + 200)
     parts = {"train": slice(num), "val": slice(num, num + 100), "test": slice(num + 100, None)}
-    arrays = {f"x_{split}": images[part] for split, part in parts.items()}
+    arrays: dict[str, Any] = {f"x_{split}": images[part] for split, part in parts.items()}
     arrays |= {f"y_{split}": labels[part] for split, part in parts.items()}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "noise.npz"

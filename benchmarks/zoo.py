@@ -1,5 +1,7 @@
 """Which networks the coverage table is about, and weights for them that make every layer matter."""
 
+from typing import Any
+
 import torch
 import torchvision
 from torch import nn
@@ -73,7 +75,9 @@ def _set_statistics(model: nn.Module, norms: list[nn.modules.batchnorm._BatchNor
     try:
         model(torch.randn(2, 3, SMALL_SIDE, SMALL_SIDE))
     except (RuntimeError, AssertionError):
-        side = model.default_cfg["input_size"][-1] if hasattr(model, "default_cfg") else 224
+        # timm says in default_cfg which size a network insists on.
+        known: Any = getattr(model, "default_cfg", {"input_size": (3, 224, 224)})
+        side: int = known["input_size"][-1]
         model(torch.randn(2, 3, side, side))
     for norm in norms:
         assert norm.running_var is not None
