@@ -35,6 +35,7 @@ from cli.commands import (
 from cli.completion import glue_colons
 from cli.disk import of_the_machine
 from cli.options import option_name, option_names
+from cli.screen import complain
 from cli.settings import settings_for
 from cli.stopping import AGAIN, ENDINGS, STOPPING, Terminated
 from compressor.errors import CompressorError, OptionError, Rejected, Undecided
@@ -125,7 +126,7 @@ def run(arguments: Sequence[str]) -> int:
             if STOPPING.asked is None and isinstance(error, SystemExit):
                 raise
             code, message, advice = _explained(error if STOPPING.asked is None else STOPPING.wish())
-            sys.stderr.write(f"error: {message}\n" + (f"  try: {advice}\n" if advice else ""))
+            complain(message, advice)
         return code
 
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from cli.columns import WIDTH
 from cli.stopping import STOPPING
 from compressor.errors import OptionError, OutputError, Undecided
 
@@ -153,3 +155,31 @@ def show(text: str) -> None:
             raise OutputError(
                 f"cannot write the result to stdout: {error.strerror}", advice="free the disk that stdout leads to"
             ) from error
+
+
+def complain(message: str, advice: str) -> None:
+    """Tell on stderr what is wrong, and what to do instead: one line each, which scripts may look for.
+
+    On a terminal a line that is too long goes on below its first word, so that no word is broken.
+    """
+    lines = [("error: ", message), *([("  try: ", advice)] if advice else [])]
+    width = _terminal_width()
+    for head, text in lines:
+        told = [head + text]
+        if width is not None:
+            room, below = max(width - 1, 2 * len(head)), " " * len(head)
+            told = textwrap.wrap(told[0], room, subsequent_indent=below, break_long_words=False, break_on_hyphens=False)
+        sys.stderr.write("\n".join(told) + "\n")
+
+
+def _terminal_width() -> int | None:
+    """Return the columns of the terminal that stderr leads to; None where it leads elsewhere."""
+    if not sys.stderr.isatty():
+        return None
+    told = os.environ.get("COLUMNS", "")
+    if told.isdecimal() and int(told) > 0:
+        return int(told)
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or WIDTH
+    except OSError:
+        return WIDTH

@@ -170,7 +170,7 @@ def certificate_text(certificate: Certificate, path: Path) -> str:
     lines += [] if result.corruptions is None else _corruption_lines(result.corruptions)
     said = [_wrapped(line) for line in (*lines, result.claim)]
     again = commands_text(certificate.run.commands or ())
-    return "\n".join([*said, f"wrote {path}", f"next: compress gate {path} --policy policy.toml", *again])
+    return "\n".join([*said, f"wrote {path}", *again, f"next: compress gate {path} --policy policy.toml"])
 
 
 def _wrapped(line: str) -> str:

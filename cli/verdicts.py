@@ -1,6 +1,7 @@
 """How verdicts and bundles are shown, and which exit code they are. Imports no torch: the gate uses it."""
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -87,12 +88,15 @@ def post(verdict: Verdict, commands: Sequence[str] = ()) -> None:
         sys.stderr.write(f"warning: the verdict is not in the job's summary: cannot write {board}: {reason}\n")
 
 
-def released_text(summary: Summary, verdict: Verdict, bundle: Path) -> str:
-    """Return what a release ends with: the comparison, the verdict and the path of the bundle."""
-    return "\n".join(
-        [
-            summary_text(summary),
-            verdict_text(verdict, command=f"compress verify {bundle}"),
-            f"bundle: {bundle}",
-        ]
-    )
+def released_text(summary: Summary, verdict: Verdict, bundle: Path, commands: Sequence[str] = ()) -> str:
+    """Return what a release ends with: the comparison, the bundle, the verdict, how to make it again, what is next.
+
+    Args:
+        summary: of the models.
+        verdict: on them.
+        bundle: its folder.
+        commands: what was typed to come to this.
+    """
+    following = shlex.join(["compress", "verify", str(bundle)])
+    judged = verdict_text(verdict, command=following, commands=commands)
+    return "\n".join([summary_text(summary), f"bundle: {bundle}", "", judged])

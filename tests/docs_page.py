@@ -110,9 +110,9 @@ class Reader:
             )
             code, words = done.returncode, done.stdout + done.stderr
         assert code == expected, f"{line}: {code}\n{words[-2000:]}"
-        self._look()
+        self.look()
 
-    def _look(self) -> None:
+    def look(self) -> None:
         """Learn what the bundles are called: of several that share a name, the last one first, then the one before."""
         names = {here: name for name, here in self.called.items()}
         for file in sorted(self.here.glob("exports/*/model.onnx"), key=lambda file: file.stat().st_mtime):

@@ -19,7 +19,7 @@ from compressor.runtime.session import open_session
 from compressor.task import Cut, Place, Task, Timing
 from compressor.types import InputForm, Precision
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("brief_benchmarks")]
 
 POLICY = """
 schema = "compress.policy/1"

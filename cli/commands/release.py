@@ -99,7 +99,7 @@ def run(
     show(
         outputs.as_json("release", bundle=released.bundle, verdict=released.verdict)
         if json
-        else verdicts.released_text(released.summary, released.verdict, released.bundle)
+        else verdicts.released_text(released.summary, released.verdict, released.bundle, task.commands)
     )
     verdicts.post(released.verdict, released.summary.commands)
     return verdicts.exit_code(released.verdict)

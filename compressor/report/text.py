@@ -70,7 +70,7 @@ def _command_lines(command: str, width: int) -> list[str]:
 def verdict_text(
     verdict: Verdict, *, previous: Verdict | None = None, command: str | None = None, commands: Sequence[str] = ()
 ) -> str:
-    """Return the verdict: what blocks first, then the rest, then what to do next.
+    """Return the verdict: what blocks first, then the rest, how to make it again, and what to do next.
 
     Args:
         verdict: to show.
@@ -95,8 +95,8 @@ def verdict_text(
         lines += paragraph(f"{'passed':<{DECISION_WIDTH}}on the evidence itself: {', '.join(routine)}")
     first = tables.standing(verdict)[:1]
     following = command or (f"compress gate --explain {first[0].id}" if first else None)
-    lines += ["", f"next: {following}"] if following else []
     lines += ["", *commands_text(commands)] if commands else []
+    lines += ["", f"next: {following}"] if following else []
     return "\n".join(lines) + "\n"
 
 

@@ -17,10 +17,10 @@ LONG = """
 name = "fgsm"
 [[attack]]
 name = "apgd"
-num_steps = 200
+num_steps = 100
 [[attack]]
 name = "square"
-num_queries = 300
+num_queries = 150
 """
 
 SCRIPT = """

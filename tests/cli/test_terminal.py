@@ -12,11 +12,13 @@ from pathlib import Path
 import made_up
 import pytest
 
-from cli import app, texts
+from cli import app, screen, texts, verdicts
 from cli.columns import WIDTH, in_columns
 from compressor.bench.record import NotMeasured
 from compressor.estimate import Estimate, StageEstimate
+from compressor.gate import evidence_of, judge, parse_policy
 from compressor.records import dump
+from compressor.report import summarise
 from compressor.runtime import doctor
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -169,3 +171,38 @@ def test_help_without_colours(variables: dict[str, str]) -> None:
     """Help heeds the same variables."""
     assert COLOUR.search(seen("-m", "cli", "gate", "--help"))
     assert not COLOUR.search(seen("-m", "cli", "gate", "--help", **variables))
+
+
+def test_errors_are_broken_between_words_on_a_terminal_only() -> None:
+    """A line that is too long goes on below its first word; elsewhere each sentence stays one line."""
+    bad = ("-m", "cli", "gate", "x" * 30, "--policy", "absent.toml", "--previous", "b", "--format", "junit")
+    drawn = seen(*bad, COLUMNS="60").replace("\r", "").splitlines()
+    assert len(drawn) > 2
+    assert max(map(len, drawn)) < 60
+    assert drawn[0].startswith("error: --previous is shown in text")
+    assert drawn[1].startswith(" " * 7)
+    piped = subprocess.run([sys.executable, *bad], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert piped.returncode == 2
+    assert " ".join(" ".join(drawn).split()) == " ".join(piped.stderr.split())
+    assert [line[:7] for line in piped.stderr.splitlines()] == ["error: ", "  try: "]
+
+
+def test_what_cannot_be_broken_stays_whole(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A path is pasted as one word, also where the terminal is narrower."""
+    monkeypatch.setattr(screen, "_terminal_width", lambda: 12)
+    screen.complain(f"cannot open {'/a' * 30}", "")
+    assert capsys.readouterr().err == f"error: cannot\n       open\n       {'/a' * 30}\n"
+
+
+def test_a_release_ends_with_the_command_that_makes_it_again_and_the_next_one() -> None:
+    """The bundle's path stands alone in its line; one with a space can be pasted."""
+    evidence = evidence_of(certificate=made_up.certificate(), parity=made_up.parity())
+    verdict = judge(
+        parse_policy('schema = "compress.policy/1"\n[accuracy]\nmin = 0.8', "p"), evidence, now=made_up.LATER
+    )
+    summary = summarise(name="x", created=made_up.LATER, certificate=made_up.certificate(), verdict=verdict)
+    lines = verdicts.released_text(
+        summary, verdict, Path("my exports/x-1a2b3c4d"), ("compress release x.pt",)
+    ).splitlines()
+    assert "bundle: my exports/x-1a2b3c4d" in lines
+    assert lines[-4:] == ["again:", "  compress release x.pt", "", "next: compress verify 'my exports/x-1a2b3c4d'"]

@@ -9,13 +9,14 @@ import numpy as np
 import onnx
 import pytest
 import torch
-import torchvision
+from export_families import FAMILIES
 from export_nets import checkpoint_of, unsettle
 from torch import nn
 
 from compressor.bench.latency import bench
 from compressor.bench.turns import MIN_RUNS
 from compressor.errors import ExportError, OptionError
+from compressor.export import onnx as onnx_file
 from compressor.export.form import PLAIN, Form
 from compressor.export.onnx import export_onnx
 from compressor.export.parity import MAX_REL, check_parity
@@ -232,24 +233,34 @@ def test_nodes_come_after_what_they_read(made):
         known.update(node.output)
 
 
-FAMILIES = (
-    "resnet18", "vgg11_bn", "mobilenet_v2", "mobilenet_v3_small", "efficientnet_b0", "densenet121", "squeezenet1_1",
-    "shufflenet_v2_x0_5", "regnet_y_400mf", "mnasnet0_5", "convnext_tiny", "swin_t",
-)  # fmt: skip
+@pytest.fixture
+def traced_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Follow a network once for all precisions, which begin with the same graph."""
+    kept: dict[tuple[object, ...], bytes] = {}
+    trace = onnx_file._traced
 
-WRITTEN_IN_ALL = ("resnet18", "mobilenet_v2", "shufflenet_v2_x0_5")
-"""Of these also the other forms: each costs seconds."""
+    def once(checkpoint: Checkpoint, form: Form) -> onnx.ModelProto:
+        key = (checkpoint.sha256, form.opset, form.batch, form.input_form)
+        if key not in kept:
+            kept[key] = trace(checkpoint, form).SerializeToString()
+        return onnx.load_from_string(kept[key])
+
+    monkeypatch.setattr(onnx_file, "_traced", once)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.usefixtures("traced_once")
 def test_twelve_families_in_every_precision(name):
-    """Export, parity, latency, a mobile file: float32 and int8, three also float16 and by the older exporter."""
+    """Export, parity, latency, a mobile file: float32 by both exporters, float16 and int8.
+
+    A few blocks of each kind: whole networks go the whole way in tests/test_coverage.py, and one of them here.
+    """
     torch.manual_seed(0)
-    model = getattr(torchvision.models, name)(num_classes=10).eval()
+    model = FAMILIES[name]().eval()
     unsettle(model)
     checkpoint = checkpoint_of(model, (3, 64, 64), num_classes=10)
-    for each in (PLAIN, INT8, *((Form(opset=17), FP16) if name in WRITTEN_IN_ALL else ())):
+    for each in (PLAIN, INT8, FP16, Form(opset=17)):
         content = written(checkpoint, each)
         parity = check_parity(checkpoint, content)
         assert (parity.decision, parity.precision) == ("passed", each.precision), parity
