@@ -6,7 +6,9 @@
 
 Parts: `plain` prunes inner convolutions with torch-pruning (L1, ratio 0.5: 1.97x fewer multiply-adds) and tunes by
 `reference_recipe` (learning rate 0.02, cosine); `ours` plans for half the multiply-adds and tunes by the recipe `few`,
-learning from the network as delivered; `control` tunes the dense network by the same recipe. Each row is written when
+learning from the network as delivered; `control` tunes the dense network by the same recipe. Two variants of ours:
+`inner` cuts inner convolutions only (`--keep`), and `taught` is the same cut that learns from the control, whose time
+counts. Each row is written when
 it is measured, and an interrupted part of ours goes on where it was (its time is then not reported). The test images
 are looked at once, at the end of a part. Time is processor time of the whole part, decoding included. Results go to
 finetune-DEVICE.json.
@@ -40,7 +42,11 @@ CODE = {
     "plain": ("benchmarks/reference_recipe.py",),
     "ours": ("compressor/finetune", "compressor/data", "compressor/prune"),
     "control": ("compressor/finetune", "compressor/data"),
+    "inner": ("compressor/finetune", "compressor/data", "compressor/prune"),
+    "taught": ("compressor/finetune", "compressor/data", "compressor/prune"),
 }
+STREAM = ("conv1", "layer?.?.conv2")
+"""What writes to the residual stream: kept, only inner convolutions are cut."""
 PREPROCESS = parse_preprocess("imagenet")
 SHAPE = (3, 32, 32)
 
@@ -120,16 +126,42 @@ def _ours(options: argparse.Namespace) -> Fields:
     dense = _dense(options)
     smaller = slim(dense, plan(dense, target_macs=0.5))
     before, after = (count_cost(each.model, SHAPE).macs for each in (dense, smaller))
-    return {"macs_ratio": round(before / after, 3), **_tuned(smaller, dense, options, "ours")}
+    return {"macs_ratio": round(before / after, 3), **_tuned(smaller, dense, options, "ours")[1]}
 
 
 def _control(options: argparse.Namespace) -> Fields:
     """Tune the dense network by the same recipe."""
     dense = _dense(options)
-    return {"macs_ratio": 1.0, **_tuned(dense, dense, options, "control")}
+    _, row = _tuned(dense, dense, options, "control")
+    return {"macs_ratio": 1.0, **row}
 
 
-def _tuned(checkpoint: Checkpoint, teacher: Checkpoint, options: argparse.Namespace, name: str) -> Fields:
+def _inner(options: argparse.Namespace) -> Fields:
+    """As `ours`, but with the residual stream as wide as it was."""
+    dense = _dense(options)
+    return _inner_taught_by(dense, options, "inner")
+
+
+def _taught(options: argparse.Namespace) -> Fields:
+    """As `inner`, with the control as teacher: tuned first, in the time of this part, unless its state is at hand."""
+    dense = _dense(options)
+    control, before = _tuned(dense, dense, options, "control")
+    row = _inner_taught_by(control, options, "taught")
+    if before["seconds"] is None or row["seconds"] is None:
+        return row | {"seconds": None, "seconds_without_control": row["seconds"]}
+    return row | {"seconds": before["seconds"] + row["seconds"], "seconds_without_control": row["seconds"]}
+
+
+def _inner_taught_by(teacher: Checkpoint, options: argparse.Namespace, name: str) -> Fields:
+    dense = _dense(options)
+    smaller = slim(dense, plan(dense, target_macs=0.5, keep=STREAM))
+    before, after = (count_cost(each.model, SHAPE).macs for each in (dense, smaller))
+    return {"macs_ratio": round(before / after, 3), **_tuned(smaller, teacher, options, name)[1]}
+
+
+def _tuned(
+    checkpoint: Checkpoint, teacher: Checkpoint, options: argparse.Namespace, name: str
+) -> tuple[Checkpoint, Fields]:
     state = options.work / "state" / name
     is_whole = not state.exists()
     began, clock = time.process_time(), time.perf_counter()
@@ -137,7 +169,7 @@ def _tuned(checkpoint: Checkpoint, teacher: Checkpoint, options: argparse.Namesp
         checkpoint, data_of(options), Recipe(epochs=options.epochs), teacher=teacher, device=options.device, state=state
     )
     spent, wall = time.process_time() - began, time.perf_counter() - clock
-    return {
+    return tuned, {
         "seconds": round(spent, 2) if is_whole else None,
         "wall_seconds": round(wall, 2) if is_whole else None,
         **told(history),
@@ -185,7 +217,13 @@ def _root(options: argparse.Namespace) -> Path:
     return next(path.parent for path in [folder / "train", *folder.glob("*/train")] if path.is_dir())
 
 
-PARTS: dict[str, Callable[[argparse.Namespace], Fields]] = {"plain": _plain, "ours": _ours, "control": _control}
+PARTS: dict[str, Callable[[argparse.Namespace], Fields]] = {
+    "plain": _plain,
+    "ours": _ours,
+    "control": _control,
+    "inner": _inner,
+    "taught": _taught,
+}
 
 
 if __name__ == "__main__":

@@ -86,9 +86,7 @@ def against_peer(records: Sequence[Plain]) -> str:
         ]
         for row in rows
     ]
-    found = "\n".join(
-        f"- {words}" for which in CLAIMED for words in _peer_claims(which, rows) if len(rows) > 1
-    )
+    found = "\n".join(f"- {words}" for which in CLAIMED for words in _peer_claims(which, rows) if len(rows) > 1)
     return "\n".join([PEER, table(HEAD_PEER, cells) + "\n", found + "\n", MACS_MISLEAD, _origin(records)])
 
 
