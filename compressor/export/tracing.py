@@ -3,9 +3,6 @@
 import copy
 import re
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +59,7 @@ def traced(classifier: nn.Module, example: Tensor, form: Form) -> Any:
 
 def _by_export(classifier: nn.Module, example: Tensor, form: Form) -> Any:
     failure: Exception | None = None
-    with quiet(), _operators_read_once():
+    with quiet():
         try:
             program = torch.onnx.export(
                 classifier,
@@ -81,35 +78,6 @@ def _by_export(classifier: nn.Module, example: Tensor, form: Form) -> Any:
     if failure is not None or program is None:
         raise _untraceable(failure)
     return program.model_proto
-
-
-@contextmanager
-def _operators_read_once() -> Iterator[None]:
-    """Let torch's exporter take its table of operators from the file before.
-
-    It parses the source of 500 functions anew for each file, to the same table (measured, torch 2.14: 0.7 of the 2.2
-    seconds that a small network takes). Only our own exports share it: another caller may add operators to his.
-    Where torch calls it otherwise, nothing is shared.
-    """
-    try:
-        from torch.onnx._internal.exporter._registration import ONNXRegistry
-
-        kept = vars(ONNXRegistry)["from_torchlib"]
-    except (ImportError, KeyError):
-        yield
-        return
-    read: Callable[..., Any] = ONNXRegistry.from_torchlib
-    ONNXRegistry.from_torchlib = staticmethod(lambda *args, **how: _operators(read, *args, **how))  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        ONNXRegistry.from_torchlib = kept  # type: ignore[method-assign]
-
-
-@cache
-def _operators(read: Callable[..., Any], *args: Any, **how: Any) -> Any:
-    """Return what torch reads for these arguments, from the second time on what it read the first time."""
-    return read(*args, **how)
 
 
 def _by_script(classifier: nn.Module, example: Tensor, form: Form) -> Any:
