@@ -1,8 +1,10 @@
 """What every test shares: fixed seeds, one thread per worker, and the real inputs beside the project."""
 
 import dataclasses
+import functools
 import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,24 @@ def pytest_runtest_protocol() -> None:
     log = logging.getLogger("torch.__trace")
     log.handlers.clear()
     log.propagate = True
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _operators_read_once() -> Iterator[None]:
+    """Let torch's exporter parse its table of operators once for all tests of a process: a third of a small export.
+
+    The product leaves torch as it is. Where torch calls this otherwise, nothing is shared.
+    """
+    try:
+        from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+        kept = vars(ONNXRegistry)["from_torchlib"]
+    except (ImportError, KeyError):
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ONNXRegistry, "from_torchlib", staticmethod(functools.cache(kept.__func__.__get__(ONNXRegistry))))
+        yield
 
 
 @pytest.fixture
