@@ -43,7 +43,7 @@ def forest(findings: Sequence[Finding]) -> str:
 def _rule(value: int, x: float, foot: float) -> str:
     return (
         f'<line class="{"rule" if value else "zero"}" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 8}" y2="{foot:.1f}"/>'
-        f'<text x="{x:.1f}" y="{TOP - 12}" text-anchor="middle">{value:+d}</text>'
+        f'<text x="{x:.1f}" y="{TOP - 12}" text-anchor="middle">{f"{value:+d}" if value else 0}</text>'
     )
 
 
