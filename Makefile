@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup lint test test-slow test-browser demo bench bench-page coverage docs clean
+.PHONY: setup lint test test-slow test-browser demo bench bench-page paper coverage docs clean
 
 setup: $(STAMP)
 
@@ -43,6 +43,12 @@ bench: $(STAMP)
 
 bench-page: $(STAMP)
 	$(BIN)/python -m benchmarks.page
+
+# The small form, for trying out and for CI. What docs/paper.md is made of: make paper FORM=cpu BUDGET=60.
+FORM ?= small
+BUDGET ?= 4
+paper: $(STAMP)
+	$(BIN)/python -m benchmarks.paper --form $(FORM) --budget $(BUDGET) --processes 2
 
 coverage: $(STAMP)
 	$(BIN)/python -m benchmarks.coverage

@@ -3,7 +3,7 @@
 #
 #     benchmarks/gpu_queue.sh OUT [CIFAR_DIR CHECKPOINT [SHARED_DATA_DIR]]
 #     PARTS="latency torch" benchmarks/gpu_queue.sh OUT ...        # only these: doctor latency torch tests-gpu
-#                                                     # throughput tests resnet56 battery release
+#                                                     # throughput tests resnet56 battery paper release
 #
 # Writes JSON rows and logs to OUT; commit the rows to benchmarks/results/ and run `make bench-page`. Each part has its
 # own time limit and its own exit code in OUT/queue.txt, so that one failure does not cost the rest. What was measured
@@ -45,6 +45,11 @@ if [ $# -ge 4 ]; then
     part battery 150 python3 -m benchmarks.battery resnet --num-images 200 --device cuda:0 --shared "$4" --cifar "$2" \
         --work /tmp/compress-battery
     cp benchmarks/results/battery/resnet20-*.json "$out" 2>/dev/null
+    # The grid of the paper takes hours: give OUT/paper of the call before as PAPER, and it goes on there.
+    mkdir -p "$out/paper"
+    [ -z "${PAPER:-}" ] || cp -r "$PAPER/." "$out/paper"
+    part paper 400 python3 -m benchmarks.paper --form gpu --budget 6.3 --device cuda:0 --cifar "$2" --shared "$4" \
+        --state "$out/paper/work" --output "$out/paper"
 fi
 if [ $# -ge 3 ]; then
     part release 170 python3 -m cli release "$3" --arch cifar:resnet20 --preprocess imagenet --data "$2" --ratio 0.5 \
