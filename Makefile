@@ -37,6 +37,7 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.latency --provider cpu --output benchmarks/results
 	$(BIN)/python -m benchmarks.throughput --device cpu --output benchmarks/results
 	$(BIN)/python -m benchmarks.finetune
+	$(BIN)/python -m benchmarks.search --output benchmarks/results
 	$(BIN)/python -m benchmarks.startup --output benchmarks/results
 	$(BIN)/python -m benchmarks.page
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks import page_battery, page_latency, page_precision, page_startup
+from benchmarks import page_battery, page_latency, page_precision, page_search, page_startup
 from benchmarks.battery_row import Row, read_rows
 from benchmarks.markdown import origin, table
 from benchmarks.rows import RESULTS, ROOT
@@ -70,6 +70,7 @@ def page(rows: Sequence[Row]) -> str:
         page_precision.precisions(_records("precision/*.json")),
         throughput(_records("throughput-*.json")),
         finetuning(_records("finetune*.json")),
+        page_search.against_grid(_records("search.json")),
         page_startup.startup(_records("startup.json")),
     )
     return "\n".join([HEAD, *sections])
