@@ -38,6 +38,7 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.throughput --device cpu --output benchmarks/results
 	$(BIN)/python -m benchmarks.finetune
 	$(BIN)/python -m benchmarks.peers.run
+	$(BIN)/python -m benchmarks.search --output benchmarks/results
 	$(BIN)/python -m benchmarks.startup --output benchmarks/results
 	$(BIN)/python -m benchmarks.page
 

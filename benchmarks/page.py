@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from benchmarks import page_battery, page_latency, page_peers, page_precision, page_startup
+from benchmarks import page_battery, page_latency, page_peers, page_precision, page_search, page_startup
 from benchmarks.battery_row import Row, read_rows
 from benchmarks.markdown import origin, table
 from benchmarks.rows import RESULTS, ROOT
@@ -74,6 +74,7 @@ def page(rows: Sequence[Row]) -> str:
         throughput(_records("throughput-*.json")),
         finetuning(_records("finetune*.json")),
         page_peers.peers(_records("peers/*.json")),
+        page_search.against_grid(_records("search.json")),
         page_startup.startup(_records("startup.json")),
     )
     return "\n".join([HEAD, *sections])
@@ -143,8 +144,11 @@ def _targets(part: str, ours: dict[str, Any], control: dict[str, Any], plain: di
     """Yield both targets with what was found."""
     below = control["test_accuracy"] - ours["test_accuracy"]
     yield f"- {part}, at most 1.5 points below the control: {below:.1%}, {_said(below <= MOST_BELOW_CONTROL)}."
-    if ours["seconds"] and plain["seconds"]:
-        times = ours["seconds"] / plain["seconds"]
+    seconds = ours["seconds"]
+    if part == "taught" and seconds is None and control["seconds"]:  # the control was at hand, tuned by another run
+        seconds = ours["seconds_without_control"] + control["seconds"]
+    if seconds and plain["seconds"]:
+        times = seconds / plain["seconds"]
         yield f"- {part}, at most 1.5 times as long as the plain recipe: {times:.2f}, {_said(times <= MOST_TIME)}."
 
 

@@ -10,7 +10,22 @@ from compressor.launch import num_processes
 from compressor.lock import held
 
 IN_PASSING = frozenset(
-    {"output", "force", "json", "config", "time_limit", "dry_run", "resume", "work_dir", "cache_dir", "quiet", "debug"}
+    {
+        "trials",
+        "budget",
+        "workers",
+        "output",
+        "force",
+        "json",
+        "config",
+        "time_limit",
+        "dry_run",
+        "resume",
+        "work_dir",
+        "cache_dir",
+        "quiet",
+        "debug",
+    }
 )
 """What two runs may be told differently and still do the same work."""
 

@@ -30,6 +30,7 @@ from cli.commands import (
     prune,
     release,
     report,
+    search,
     verify,
 )
 from cli.completion import glue_colons
@@ -57,6 +58,7 @@ COMMANDS: dict[str, Callable[..., int | None]] = {
     "bench": bench.run,
     "gate": gate.run,
     "release": release.run,
+    "search": search.run,
     "verify": verify.run,
     "report": report.run,
     "config": config.run,

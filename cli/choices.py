@@ -87,14 +87,14 @@ def cut_of(params: Params) -> Cut:
         structure=params["structure"],
         criterion=params["criterion"],
         block_criterion=params["block_criterion"],
-        scope=_scope_of(params),
+        scope=scope_of(params),
         round_to=params["round_to"],
         keep=tuple(params["keep"] or ()),
         ratio_for=parse_ratio_for(params["ratio_for"]),
     )
 
 
-def _scope_of(params: Params) -> Scope:
+def scope_of(params: Params) -> Scope:
     """Return among which filters the lowest scores are looked for.
 
     Raises:
@@ -252,18 +252,19 @@ def latency_asked(model: bytes, other: bytes | Skipped | None, timing: Timing) -
     }
 
 
-def release_of(params: Params, *, commands: tuple[str, ...] = ()) -> Task:
+def release_of(params: Params, *, cut: Cut | None = None, commands: tuple[str, ...] = ()) -> Task:
     """Return everything that a release is asked for.
 
     Args:
         params: of the command.
+        cut: how much leaves; None: what the options say.
         commands: as it was typed.
     """
     timed = any(params[name] is not None for name in ("provider", "batch", "threads"))
     return Task(
         data=params["data"],
         policy=params["policy"],
-        cut=cut_of(params),
+        cut=cut_of(params) if cut is None else cut,
         recipe=recipe_of(params),
         control=params["control"],
         battery=params["battery"],

@@ -41,7 +41,7 @@ def refuse_idle_choices(context: typer.Context) -> None:
         OptionError: one of them was typed.
     """
     structure = context.params["structure"]
-    if context.params["plan"] is not None:
+    if context.params.get("plan") is not None:
         _refuse(
             typed(context, OF_CHOOSING), "--plan says what leaves", "leave it out, or give --ratio in place of --plan"
         )

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.completion import offered
-from compressor.types import InputForm, Precision, Structure
+from compressor.types import InputForm, Minimise, Precision, Structure
 
 FLAG_ONLY = frozenset(
     {
@@ -37,6 +37,7 @@ def option_names(commands: Mapping[str, Callable[..., Any]]) -> dict[str, frozen
     }
 
 
+SEARCH = "Search"
 MODEL, DATA, PRUNE, TUNE, EXPORT, CERTIFY, BENCH, RUN = (
     "Model",
     "Data",
@@ -99,14 +100,15 @@ TargetLatency = Annotated[
 PlanFile = Annotated[Path | None, _option("--plan", "Carry out this plan.json instead of choosing.", PRUNE)]
 PlanOnly = Annotated[bool, _option("--plan-only", "Write plan.json and stop.", PRUNE)]
 PruneStructure = Annotated[Structure, _option("--structure", "What leaves.", PRUNE)]
-Criterion = Annotated[
-    str,
-    _option(
-        "--criterion",
-        "How filters are ranked. By weights: l1, l2, lamp, fpgm, bn-scale, random. On training images of --data: "
-        "expected-abs, hrank, kl, pls, taylor, hessian, robust.",
-        PRUNE,
-    ),
+CRITERIA_TEXT = (
+    "How filters are ranked. By weights: l1, l2, lamp, fpgm, bn-scale, random. On training images of --data: "
+    "expected-abs, hrank, kl, pls, taylor, hessian, robust."
+)
+Criterion = Annotated[str, _option("--criterion", CRITERIA_TEXT, PRUNE)]
+FixedStructure = Annotated[Structure | None, _option("--structure", "What leaves; by default searched for.", PRUNE)]
+FixedCriterion = Annotated[
+    str | None,
+    _option("--criterion", f"{CRITERIA_TEXT} By default searched for among l1, l2, bn-scale, taylor.", PRUNE),
 ]
 BlockCriterion = Annotated[
     str | None,
@@ -128,6 +130,25 @@ RoundTo = Annotated[
 Keep = Annotated[list[str] | None, _option("--keep", "Modules that stay whole (glob, repeatable).", PRUNE)]
 RatioFor = Annotated[
     list[str] | None, _option("--ratio-for", "Another ratio for some modules (repeatable).", PRUNE, metavar="GLOB=R")
+]
+
+Small = Annotated[Minimise, _option("--minimise", "What the model that passes has least of.", SEARCH)]
+Trials = Annotated[
+    int | None, _option("--trials", "Candidates in all, 20 if neither this nor --budget is said.", SEARCH, min=1)
+]
+Budget = Annotated[
+    str | None, _option("--budget", "Time for this run, the winner's release included, e.g. 2h.", SEARCH)
+]
+NumWorkers = Annotated[int, _option("--workers", "Processes on this machine.", SEARCH, min=1)]
+Storage = Annotated[
+    str | None,
+    _option(
+        "--storage",
+        "URL of a database that several processes or machines share, e.g. postgresql://host/name; by default an SQLite "
+        "file in --work-dir.",
+        SEARCH,
+        metavar="URL",
+    ),
 ]
 
 Steps = Annotated[

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from compressor.bench.record import Latency
 from compressor.bundle import open_bundle
-from compressor.bundle.names import CONTROL, HISTORY, PLAN, REPLAY, VERDICT
+from compressor.bundle.names import CONTROL, HISTORY, PLAN, REPLAY, TRIALS, VERDICT
 from compressor.certify.certificate import Certificate
 from compressor.errors import EvidenceError, OptionError
 from compressor.gate.evidence import Evidence, read_evidence
@@ -32,7 +32,7 @@ from compressor.report import (
     verdict_text,
 )
 from compressor.report.commands import told_commands
-from compressor.report.stored import history_facts, plan_facts
+from compressor.report.stored import history_facts, plan_facts, search_facts
 from compressor.report.text import commands_text
 
 ENDINGS = {"text": "txt", "markdown": "md", "html": "html", "junit": "xml", "attestation": "json"}
@@ -65,6 +65,7 @@ def summary_at(paths: Sequence[Path]) -> Summary:
         layers=layers,
         epochs=history_facts(folder / HISTORY).points if folder and (folder / HISTORY).is_file() else (),
         samples=_samples(folder, found.certificate),
+        search=search_facts(folder / TRIALS) if folder and (folder / TRIALS).is_file() else None,
         commands=(*_typed(found.certificate), *((f"compress verify {folder.resolve().name}",) if folder else ())),
     )
 

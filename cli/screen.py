@@ -18,8 +18,12 @@ HEARTBEAT_SECONDS = 10.0
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
-def parse_duration(text: str) -> float:
+def parse_duration(text: str, option: str = "--time-limit") -> float:
     """Return the seconds of `90s`, `25m`, `2h` or `1d`.
+
+    Args:
+        text: as given.
+        option: its name, for errors.
 
     Raises:
         OptionError: not a number with one of these units.
@@ -27,9 +31,9 @@ def parse_duration(text: str) -> float:
     try:
         seconds = float(text[:-1]) * UNITS[text[-1:]]
     except (ValueError, KeyError):
-        raise OptionError(f"--time-limit {text!r} is not a duration", advice="write 90s, 25m or 2h") from None
+        raise OptionError(f"{option} {text!r} is not a duration", advice="write 90s, 25m or 2h") from None
     if not 0 < seconds < float("inf"):
-        raise OptionError(f"--time-limit {text!r} must be above zero", advice="write 90s, 25m or 2h")
+        raise OptionError(f"{option} {text!r} must be above zero", advice="write 90s, 25m or 2h")
     return seconds
 
 

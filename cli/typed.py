@@ -1,5 +1,6 @@
 """What was typed, for the records and reports that say how to make them again. No path that nobody typed is told."""
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 
@@ -10,6 +11,10 @@ from cli.settings import Setting
 
 ARGUMENTS, SETTINGS = "compress.arguments", "compress.settings"
 """Under these keys a context keeps what it was parsed from."""
+
+
+PASSWORD = re.compile(r"(\w://[^:/@\s]+):[^@\s]+@")
+"""In the URL of a database; no record tells it."""
 
 
 def keep(context: typer.Context, arguments: Sequence[str], settings: Mapping[str, Setting]) -> None:
@@ -28,7 +33,8 @@ def typed_commands(context: typer.Context) -> tuple[str, ...]:
         elif source is not None and source.name == "ENVIRONMENT":
             notes.append(f"# {_dashed(name)} = {value} from COMPRESS_{name.upper()}")
     line = shlex.join(["compress", context.info_name or "", *arguments])
-    return tuple("".join(char if char.isprintable() else " " for char in each) for each in (*notes, line))
+    told = (PASSWORD.sub(r"\1:...@", each) for each in (*notes, line))
+    return tuple("".join(char if char.isprintable() else " " for char in each) for each in told)
 
 
 def _dashed(name: str) -> str:

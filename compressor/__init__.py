@@ -44,6 +44,7 @@ _HOMES = {
     "read_policy": "compressor.gate.policy",
     "release": "compressor.pipeline",
     "save_slim": "compressor.load",
+    "search": "compressor.search",
     "slim": "compressor.prune",
     "verify": "compressor.verify",
 }

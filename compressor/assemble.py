@@ -32,7 +32,7 @@ from compressor.report import (
     summarise,
 )
 from compressor.report.pictures import samples
-from compressor.report.stored import history_facts
+from compressor.report.stored import history_facts, search_facts
 from compressor.runtime.session import open_session
 
 NUM_PROBES = 16
@@ -66,6 +66,8 @@ class Records:
     """Test images, of which a few travel along."""
     commands: tuple[str, ...]
     """What was typed to make this."""
+    trials: bytes | None = None
+    """Content of trials.json, where the model was searched for."""
 
 
 def summary_of(records: Records, replay: bytes) -> Summary:
@@ -88,6 +90,7 @@ def summary_of(records: Records, replay: bytes) -> Summary:
         control=records.control,
         layers=layer_widths(records.dense.model, records.slim.model),
         epochs=history_facts(dump(records.history)).points if records.history else (),
+        search=search_facts(records.trials) if records.trials else None,
         samples=samples(read_replay(replay), [each.label for each in records.certificate.result.per_class]),
         commands=(*records.commands, f"compress verify {folder_name(records.name, records.onnx)}"),
         image=InputFacts(
@@ -120,6 +123,7 @@ def bundle_files(records: Records, summary: Summary, replay: bytes) -> dict[str,
         names.OUTCOMES: records.outcomes.to_bytes(),
         names.CONTROL: dump(records.control) if records.control else None,
         names.CONTROL_HISTORY: dump(records.control_history) if records.control_history else None,
+        names.TRIALS: records.trials,
         names.POLICY: records.policy,
         names.VERDICT: dump(records.verdict),
         names.LABELS: "".join(f"{label}\n" for label in labels).encode(),

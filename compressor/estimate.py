@@ -93,7 +93,7 @@ def estimate_certify(checkpoint: Checkpoint, data: Data, *, proof: Proof, num_mo
     stages = [_certify(per_image, proof=proof, num_images=num_images, num_models=num_models, num_classes=num_classes)]
     if proof.prove:
         stages.append(_prove(checkpoint, per_image, proof=proof, num_images=num_images, num_models=num_models))
-    return Estimate(stages=tuple(stages), disk_bytes=_state_bytes(checkpoint, num_images * num_models))
+    return Estimate(stages=tuple(stages), disk_bytes=state_bytes(checkpoint, num_images * num_models))
 
 
 def estimate_release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT) -> Estimate:
@@ -128,7 +128,7 @@ def estimate_release(source: Path | nn.Module, task: Task, *, progress: Progress
     proving = (
         [_prove(dense, per_image, proof=proof, num_images=num_images, num_models=num_models)] if proof.prove else []
     )
-    return Estimate(stages=(tuning, certifying, *proving), disk_bytes=_state_bytes(dense, num_images * num_models))
+    return Estimate(stages=(tuning, certifying, *proving), disk_bytes=state_bytes(dense, num_images * num_models))
 
 
 def estimate_finetune(checkpoint: Checkpoint, ready: Prepared, *, place: Place) -> Estimate:
@@ -138,12 +138,12 @@ def estimate_finetune(checkpoint: Checkpoint, ready: Prepared, *, place: Place) 
     tuning = _tune(per_image, recipe, num_train=len(ready.train), num_models=1, num_select=num_select)
     busy = min(place.crew.size, recipe.batch_size // recipe.micro_batch)
     shared = StageEstimate(stage=tuning.stage, seconds=tuning.seconds / busy, what=tuning.what)
-    return Estimate(stages=(shared,), disk_bytes=_state_bytes(checkpoint, 0))
+    return Estimate(stages=(shared,), disk_bytes=state_bytes(checkpoint, 0))
 
 
 def _tune(per_image: float, recipe: Recipe, *, num_train: int, num_models: int, num_select: int = 0) -> StageEstimate:
     """Guess from above."""
-    num_passes = recipe.epochs * (_passes(recipe) * num_train + num_select)
+    num_passes = recipe.epochs * (training_passes(recipe) * num_train + num_select)
     return StageEstimate(
         stage="fine-tune",
         seconds=per_image * num_passes * num_models,
@@ -151,7 +151,7 @@ def _tune(per_image: float, recipe: Recipe, *, num_train: int, num_models: int, 
     )
 
 
-def _passes(recipe: Recipe) -> float:
+def training_passes(recipe: Recipe) -> float:
     """Return the passes of one image in an epoch: an inner attack goes forward and backward in each of its steps."""
     if recipe.adversarial is None:
         return TRAINING_PASSES
@@ -217,7 +217,7 @@ def _prove(
     return StageEstimate(stage="prove", seconds=seconds, what=what)
 
 
-def _state_bytes(checkpoint: Checkpoint, num_images: int) -> int:
+def state_bytes(checkpoint: Checkpoint, num_images: int) -> int:
     """Guess the disk that state and results take: adversarial images as float32, and four copies of the weights."""
     weights: int = sum(tensor.nbytes for tensor in checkpoint.model.state_dict().values())
     return 4 * weights + 4 * num_images * math.prod(checkpoint.input_shape)

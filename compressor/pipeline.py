@@ -87,7 +87,7 @@ def release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT
     if task.control and shrunk.history is not None:
         control, control_history = tune(dense, data, task.recipe, teacher=dense, place=place, progress=progress)
 
-    name = task.name or _name_of(source)
+    name = task.name or name_of(source)
     shipped = ship(
         shrunk.checkpoint,
         images=data.test,
@@ -111,7 +111,7 @@ def release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT
         prove=task.prove,
     )
     prove_it = partial(prove, data=data, seed=seed, place=place, progress=progress)
-    decided = replace(proof, demands=demands_of(policy) if task.decide else None)
+    decided = replace(proof, demands=demands_of(policy) if task.decide else None, searched=task.searched)
     certificate, outcomes = prove_it(shrunk.checkpoint, proof=decided, artefact=shipped.onnx, baseline=dense)
     certificate = with_commands(certificate, task.commands)
     reference = with_commands(prove_it(control, proof=proof, title="control")[0], task.commands) if control else None
@@ -150,6 +150,7 @@ def release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT
         verdict=verdict,
         probes=stratified(data.test, NUM_PROBES, seed=seed),
         commands=task.commands,
+        trials=task.trials,
     )
     replay = replay_of(records)
     summary = summary_of(records, replay)
@@ -177,7 +178,7 @@ def timings_of(policy: Policy) -> list[Timing]:
     return list(dict.fromkeys(rows)) or [Timing()]
 
 
-def _name_of(source: Path | nn.Module) -> str:
+def name_of(source: Path | nn.Module) -> str:
     """Return a bundle's name for a checkpoint: its file name without what a folder's name cannot hold."""
     stem = source.stem if isinstance(source, Path) else type(source).__name__
     return re.sub(r"[^A-Za-z0-9._+-]+", "-", stem).strip("-.") or "model"

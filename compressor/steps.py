@@ -154,6 +154,7 @@ def prove(
         corruptions=proof.corruptions,
         corruptions_from=proof.corruptions_from,
         prove=proof.prove,
+        searched=proof.searched,
         seed=seed,
         device=place.device,
         batch_size=place.batch_size,

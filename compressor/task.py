@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from compressor.attacks.threat import Threat
+from compressor.certify.certificate import Searched
 from compressor.certify.demand import Demands
 from compressor.export.form import PLAIN, Form
 from compressor.finetune import Recipe
@@ -69,6 +70,8 @@ class Proof:
     """Folder of the published CIFAR-10-C arrays, which then take the place of corrupted images."""
     prove: bool = False
     """Bound from below what no attack can break."""
+    searched: Searched | None = None
+    """That the model was chosen among others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +145,10 @@ class Task:
     """Keywords of `load`."""
     name: str | None = None
     """Of the bundle; None: the checkpoint's."""
+    searched: Searched | None = None
+    """That this plan was chosen among others."""
+    trials: bytes | None = None
+    """Content of trials.json, where a search tells of the others."""
     commands: tuple[str, ...] = ()
     """What was typed to ask for this, for the records and reports."""
     output: Path = Path("exports")

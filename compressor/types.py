@@ -45,6 +45,17 @@ class Scope(StrEnum):
     """Groups of one structure together: the same kinds of layers in the same roles."""
 
 
+class Minimise(StrEnum):
+    """What a search makes as small as it can."""
+
+    LATENCY = "latency"
+    """Median of model.onnx here, as a ratio to the dense model's, timed in turns."""
+    MACS = "macs"
+    PARAMS = "params"
+    BYTES = "bytes"
+    """Of model.onnx."""
+
+
 class Precision(StrEnum):
     """In which numbers a file computes."""
 

@@ -21,7 +21,13 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 NOT_RUN = re.compile(r"^\*Not run by the tests: (.+)\.\*$")
 FILE = re.compile(r"`([\w/-]+\.\w+)`:$")
 CODE = re.compile(r"# exit code (\d+)$")
-LIGHT = {"COMPRESS_NUM_IMAGES": "60", "COMPRESS_BATTERY": "quick", "COMPRESS_EPOCHS": "1", "COMPRESS_QUIET": "1"}
+LIGHT = {
+    "COMPRESS_NUM_IMAGES": "60",
+    "COMPRESS_BATTERY": "quick",
+    "COMPRESS_EPOCHS": "1",
+    "COMPRESS_TRIALS": "2",
+    "COMPRESS_QUIET": "1",
+}
 """Fewer images, attacks and epochs than a reader's run: the commands are those of the page."""
 
 

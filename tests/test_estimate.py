@@ -58,8 +58,8 @@ def test_the_cheap_methods_of_adversarial_training_are_guessed_cheaper() -> None
     """Passes of an epoch: one step for `fast`, one training pass for each replay of `free`, both twins for `trades`."""
     recipe = Recipe(adversarial="linf:8/255", adversarial_steps=7)
     found = {
-        method: estimate._passes(replace(recipe, adversarial_method=method))
+        method: estimate.training_passes(replace(recipe, adversarial_method=method))
         for method in ("fast", "pgd", "trades", "free")
     }
     assert found == {"fast": 3, "pgd": 9, "trades": 11, "free": 14}
-    assert estimate._passes(Recipe()) == 2
+    assert estimate.training_passes(Recipe()) == 2

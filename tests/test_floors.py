@@ -44,6 +44,7 @@ FLOORS = {
     "compressor.describe": 60,
     "compressor.sensitivity": 60,
     "compressor.estimate": 61,
+    "compressor.search": 63,
     "compressor.demo": 63,
     "compressor": 64,
     "cli": 70,
@@ -65,6 +66,7 @@ ONLY_IN = {
     "typer": ("cli/",),
     "rich": ("cli/",),
     "sklearn": ("compressor/data/digits",),
+    "optuna": ("compressor/search/study", "compressor/search/database"),
 }
 """Where a library may be imported."""
 

@@ -29,6 +29,7 @@ ATTESTATION = "attestation.intoto.json"
 SBOM = "sbom.cdx.json"
 CONTROL = "control.json"
 CONTROL_HISTORY = "control-history.json"
+TRIALS = "trials.json"
 REPLAY = "replay.npz"
 REPLAY_SCRIPT = "replay.py"
 SUMS = "SHA256SUMS"
@@ -45,7 +46,7 @@ certified that was not pruned or tuned here."""
 ONLY_JUDGED = (CERTIFICATE, OUTCOMES, LATENCY, POLICY, VERDICT, REPORT, ATTESTATION)
 """One of these makes a bundle a judged one."""
 
-EVERY = (*JUDGED, MODEL_ORT, PLAN, HISTORY, CONTROL, CONTROL_HISTORY)
+EVERY = (*JUDGED, MODEL_ORT, PLAN, HISTORY, CONTROL, CONTROL_HISTORY, TRIALS)
 """Every name of ours, except the list itself."""
 
 SAME_EACH_RUN = (MODEL, CHECKPOINT, LABELS, OUTCOMES, POLICY, REPLAY, REPLAY_SCRIPT)

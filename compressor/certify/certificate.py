@@ -233,6 +233,17 @@ class Baseline:
 
 @strict
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Searched:
+    """That this model was chosen among others, and on which images."""
+
+    num_candidates: int
+    """How many were tried, this one among them."""
+    role: str
+    """Of the images that they were judged on: `select`."""
+
+
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """Everything that is judged."""
 
@@ -256,6 +267,8 @@ class Result:
     claim: str
     """What this certificate claims and what it does not, one paragraph."""
     seed: int
+    searched: Searched | None = field(default=None, metadata=LATER)
+    """Left out where nothing was searched for."""
 
 
 @strict

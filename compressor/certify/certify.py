@@ -19,6 +19,7 @@ from compressor.certify.certificate import (
     ModelFacts,
     Result,
     Run,
+    Searched,
     ThreatResult,
     digest_of_result,
 )
@@ -62,6 +63,7 @@ def certify(
     corruptions: bool = False,
     corruptions_from: Path | None = None,
     prove: bool = False,
+    searched: Searched | None = None,
     seed: int = 0,
     confidence: float = 0.95,
     device: str = "cpu",
@@ -97,6 +99,7 @@ def certify(
         corruptions: corrupt and shift the images that were attacked, too.
         corruptions_from: folder of the CIFAR-10-C arrays; their pictures then take the place of corrupted images.
         prove: bound from below what no attack can break, and smooth under l2 threats; needs a threat.
+        searched: that the model was chosen among others; told in the result, and in its claim.
         seed: of the attacks' random numbers.
         confidence: of every interval, in (0, 1).
         device: where torch computes.
@@ -182,8 +185,9 @@ def certify(
         curve=numbers.curve,
         corruptions=numbers.corruptions,
         baseline=numbers.baseline,
-        claim=claim_text(kind, numbers, results),
+        claim=claim_text(kind, numbers, results, searched),
         seed=seed,
+        searched=searched,
     )
     certificate = Certificate(
         schema=SCHEMA,

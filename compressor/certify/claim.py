@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from compressor.certify.battery import Assault, holds_autoattack
-from compressor.certify.certificate import Artefact, ThreatResult
+from compressor.certify.certificate import Artefact, Searched, ThreatResult
 from compressor.certify.intervals import IntervalMethod
 from compressor.certify.numbers import Numbers
 
@@ -13,16 +13,28 @@ METHODS = {
 }
 
 
-def claim_text(artefact: Artefact, numbers: Numbers, threats: Sequence[ThreatResult]) -> str:
+def claim_text(
+    artefact: Artefact, numbers: Numbers, threats: Sequence[ThreatResult], searched: Searched | None = None
+) -> str:
     """Return one honest paragraph.
 
     Args:
         artefact: the file, or the torch model.
         numbers: what was found.
         threats: what is claimed; empty: nothing.
+        searched: where it was chosen among others.
     """
     attacked = _robust(artefact, numbers, threats) if threats else [_curve()]
-    return " ".join([_clean(artefact, numbers), *attacked, *_corrupted(numbers)])
+    return " ".join([_clean(artefact, numbers), *attacked, *_corrupted(numbers), *_chosen(searched)])
+
+
+def _chosen(searched: Searched | None) -> list[str]:
+    if searched is None:
+        return []
+    return [
+        f"A search chose it among {searched.num_candidates:,} candidate{'' if searched.num_candidates == 1 else 's'}, "
+        f"which were judged on {searched.role} images; of these candidates it alone met the test images."
+    ]
 
 
 def _clean(artefact: Artefact, numbers: Numbers) -> str:

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from html import escape
-from math import floor, log10
 
 from compressor.gate import wording
 from compressor.report import plots
+from compressor.report.axes import shares, times
 from compressor.report.comparison import Comparison, Row
 from compressor.report.markdown import commands_markdown, plain, table_markdown
 from compressor.report.page import whole_page
@@ -156,20 +156,3 @@ def _drawings(found: Comparison) -> list[str]:
         caption = f"Upwards: {title}. Across: median latency in ms. Filled: on the frontier."
         drawings.append(plots.frontier(dots, across=across, upwards=shares(values), spoken=spoken, caption=caption))
     return [f'<div class="plots">{"".join(drawings)}</div>']
-
-
-def times(values: Sequence[float]) -> plots.Axis:
-    """Return an axis from zero to beyond the longest time, with round figures."""
-    high = 1.1 * max(values) or 1.0
-    step = 10.0 ** floor(log10(high))
-    step = next(size for size in (step / 5, step / 2, step, 2 * step, 5 * step) if high / size <= 4)
-    ticks = tuple((step * place, f"{step * place:.3g}") for place in range(int(high / step) + 1))
-    return plots.Axis(low=0, high=high, ticks=ticks)
-
-
-def shares(values: Sequence[float]) -> plots.Axis:
-    """Return an axis in twentieths of the whole around all shares."""
-    low = max(0, floor(20 * min(values) - 0.5))
-    high = min(20, floor(20 * max(values) + 1.5))
-    low = min(low, high - 1)
-    return plots.Axis(low=low / 20, high=high / 20, ticks=((low / 20, f"{5 * low} %"), (high / 20, f"{5 * high} %")))

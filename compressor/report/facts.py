@@ -90,3 +90,44 @@ class Sample:
     """How many times the difference is as large in its picture."""
     height: int
     width: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandidateFacts:
+    """One candidate of a search: a part of what trials.json says of it."""
+
+    number: int
+    structure: str
+    criterion: str
+    profile: str
+    cost: float | None
+    """What is made small, as a share of dense; None where it could not be cut."""
+    accuracy: float | None
+    """On select images, after the full recipe; None where it did not come so far."""
+    robust: dict[str, float]
+    """Threat to robust accuracy, likewise."""
+    p50_ms: float | None
+    standing: str
+    """`passed`, `undecided`, `failed` or `dropped`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DenseFacts:
+    """The model that was searched in, on the same select images."""
+
+    accuracy: float
+    robust: dict[str, float]
+    p50_ms: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchFacts:
+    """A part of trials.json; all else in it is passed over."""
+
+    minimise: str
+    num_images: int
+    """Select images that candidates were judged on, at most."""
+    dense: DenseFacts
+    trials: tuple[CandidateFacts, ...]
+    winner: int | None
+    """Its number; None where nothing passed."""

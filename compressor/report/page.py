@@ -8,7 +8,7 @@ from html import escape
 from importlib.resources import files
 from string import Template
 
-from compressor.report import sections
+from compressor.report import searched, sections
 from compressor.report.summary import Summary
 
 SECTIONS: tuple[Callable[[Summary], str], ...] = (
@@ -26,6 +26,7 @@ SECTIONS: tuple[Callable[[Summary], str], ...] = (
     sections.layers,
     sections.latency,
     sections.training,
+    searched.section_of,
     sections.claim,
     sections.reproduce,
 )

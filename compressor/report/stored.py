@@ -1,10 +1,10 @@
-"""What a report shows of plan.json and history.json, read without the torch of the stages that wrote them."""
+"""What a report shows of plan.json, history.json and trials.json, read without the torch of those who wrote them."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from compressor.records import parse
-from compressor.report.facts import EpochPoint, LayerWidth, ModelSize
+from compressor.report.facts import EpochPoint, LayerWidth, ModelSize, SearchFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +81,16 @@ def history_facts(source: Path | bytes) -> HistoryFacts:
     """
     content = source if isinstance(source, bytes) else source.read_bytes()
     return parse(content, HistoryFacts, source=_name(source, "history"))
+
+
+def search_facts(source: Path | bytes) -> SearchFacts:
+    """Read trials.json.
+
+    Raises:
+        EvidenceError: it is no record of a search.
+    """
+    content = source if isinstance(source, bytes) else source.read_bytes()
+    return parse(content, SearchFacts, source=_name(source, "trials"))
 
 
 def _name(source: Path | bytes, name: str) -> str:

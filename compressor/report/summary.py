@@ -9,7 +9,7 @@ from compressor.certify.certificate import Certificate, PairedResult, Result
 from compressor.export.record import Parity
 from compressor.gate.rules import wilson
 from compressor.gate.verdict import Verdict
-from compressor.report.facts import EpochPoint, InputFacts, LayerWidth, ModelSize, Sample
+from compressor.report.facts import EpochPoint, InputFacts, LayerWidth, ModelSize, Sample, SearchFacts
 from compressor.types import Interval
 
 
@@ -66,6 +66,8 @@ class Summary:
     image: InputFacts | None
     licence: str | None
     """SPDX id of the model's licence, when its owner stated one."""
+    search: SearchFacts | None
+    """Among which others it was chosen; None where nothing was searched for."""
 
     @property
     def has_control(self) -> bool:
@@ -96,6 +98,7 @@ def summarise(
     commands: Sequence[str] = (),
     image: InputFacts | None = None,
     licence: str | None = None,
+    search: SearchFacts | None = None,
 ) -> Summary:
     """Gather what is known. Whatever is None is left out of the reports, never guessed.
 
@@ -114,6 +117,7 @@ def summarise(
         commands: how to make and check this again.
         image: what model.onnx takes.
         licence: SPDX id, when the owner stated one.
+        search: among which others it was chosen.
     """
     threats = tuple(each.threat for each in certificate.result.threats) if certificate else ()
     timed = latency.rows[0] if latency and latency.rows else None
@@ -140,6 +144,7 @@ def summarise(
         commands=tuple(commands),
         image=image,
         licence=licence,
+        search=search,
     )
 
 

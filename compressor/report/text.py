@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Sequence
 
 from compressor.gate.verdict import Condition, Verdict
-from compressor.report import corrupted, proofs, tables
+from compressor.report import corrupted, proofs, searched, tables
 from compressor.report.summary import Summary
 from compressor.report.tables import Table
 
@@ -45,6 +45,7 @@ def paragraph(text: str, indent: str = " " * DECISION_WIDTH) -> list[str]:
 def summary_text(summary: Summary) -> str:
     """Return the comparison of dense, slim and control, and what corruptions and shifts left."""
     found = [tables.comparison(summary), *proofs.tables_of(summary), *corrupted.tables_of(summary)]
+    found += [] if summary.search is None else [searched.table_of(summary.search)]
     return "\n\n".join(table_text(table) for table in found) + "\n"
 
 

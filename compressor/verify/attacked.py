@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from compressor.bundle.names import CERTIFICATE, CONTROL, LATENCY, PARITY
+from compressor.bundle.names import CERTIFICATE, CONTROL, LATENCY, PARITY, TRIALS
 from compressor.certify.battery import BATTERIES, TRANSFER, Assault, digest_of_attacks
 from compressor.certify.certificate import Certificate, Result, ThreatResult
 from compressor.certify.claim import claim_text
@@ -24,6 +24,7 @@ UNFOLLOWED = {
     CONTROL: "all that needs its outcomes, which are not in the bundle",
     PARITY: "num_images, batches, max_abs, max_rel, agreement, accuracy_torch, accuracy_onnx",
     LATENCY: "all times",
+    TRIALS: "all figures, which are about select images",
 }
 """What the files of a bundle do not allow to be computed again, by the record that states it."""
 
@@ -108,11 +109,7 @@ def check_claim(opened: Opened) -> Found:
     certificates = certificates_of(opened)
     if not certificates:
         return Status.NOT_CHECKED, "the bundle was only exported: there is none"
-    other = [
-        name
-        for name, each in certificates.items()
-        if each.result.claim != claim_text(each.result.artefact, stated_numbers(each.result), each.result.threats)
-    ]
+    other = [name for name, each in certificates.items() if each.result.claim != _claim_again(each.result)]
     if not other:
         return Status.RECOMPUTED, f"the claim of {' and '.join(certificates)} says what the numbers say"
     made_by = {certificates[name].tool_version for name in other}
@@ -120,6 +117,10 @@ def check_claim(opened: Opened) -> Found:
         return Status.CONTRADICTED, f"the claim of {' and '.join(other)} is not what its numbers give"
     detail = f"the claim of {' and '.join(other)} is worded by version {', '.join(made_by)}: believe the numbers"
     return Status.NOT_CHECKED, detail
+
+
+def _claim_again(result: Result) -> str:
+    return claim_text(result.artefact, stated_numbers(result), result.threats, result.searched)
 
 
 def check_unfollowed(opened: Opened) -> Found:

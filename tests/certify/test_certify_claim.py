@@ -1,12 +1,23 @@
-"""What a certificate says of AutoAttack."""
+"""What a certificate says of AutoAttack, and of a search."""
 
+from dataclasses import replace
+
+import made_up
 import pytest
 
 from compressor.attacks.threat import parse_threat
 from compressor.certify.battery import BATTERIES
-from compressor.certify.certificate import Artefact, AttackResult, ThreatResult
+from compressor.certify.certificate import (
+    Artefact,
+    AttackResult,
+    Certificate,
+    Searched,
+    ThreatResult,
+    digest_of_result,
+)
 from compressor.certify.claim import claim_text
 from compressor.certify.outcomes import recompute
+from compressor.records import dump, parse
 
 
 def result_of(battery, num_classes):
@@ -61,3 +72,24 @@ def outcomes():
 
     model = bent()
     return run(model, answered_by(model, num=12, wrong=2))[1]
+
+
+def test_that_it_was_chosen_among_others_is_claimed_with_their_number(outcomes):
+    """And nothing about it where nothing was searched for."""
+    numbers, artefact = recompute(outcomes), Artefact(kind="torch", sha256="0" * 64)
+    text = claim_text(artefact, numbers, [], Searched(num_candidates=20, role="select"))
+    assert "chose it among 20 candidates, which were judged on select images" in text
+    assert "it alone met the test images" in text
+    assert "among 1 candidate," in claim_text(artefact, numbers, [], Searched(num_candidates=1, role="select"))
+    assert "search" not in claim_text(artefact, numbers, []).lower().replace("quick search", "")
+
+
+def test_older_certificates_are_read_and_keep_their_digest():
+    """The key is left out where nothing was searched for, and counts where something was."""
+    made = made_up.certificate()
+    assert b"searched" not in dump(made)
+    assert parse(dump(made), Certificate, source="old").result_sha256 == digest_of_result(made.result)
+    chosen = replace(made.result, searched=Searched(num_candidates=20, role="select"))
+    assert digest_of_result(chosen) != made.result_sha256
+    whole = replace(made, result=chosen)
+    assert parse(dump(whole), Certificate, source="new") == whole

@@ -20,7 +20,7 @@ from compressor.report import (
     comparison_text,
     summarise,
 )
-from compressor.report.compared import shares, times
+from compressor.report.axes import shares, times
 from compressor.report.text import WIDTH
 
 

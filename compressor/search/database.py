@@ -1,0 +1,78 @@
+"""Optuna's database: is Optuna there, can the database be opened, and Optuna's own words kept to itself."""
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import Any
+
+from compressor.errors import MachineError, OptionError
+
+WAIT_SECONDS = 100
+"""For another process that is writing into an SQLite file."""
+
+
+def check_engine() -> None:
+    """Refuse to search where Optuna is not installed.
+
+    Raises:
+        MachineError: with the command that installs it.
+    """
+    if find_spec("optuna") is None:
+        raise MachineError(
+            "compress search needs the package optuna, which is not installed here",
+            advice="pip install 'compress[search]', or in a checkout: pip install 'optuna>=5'",
+        )
+
+
+def storage_at(url: str) -> Any:
+    """Open a database.
+
+    Raises:
+        OptionError: that cannot be done, with the reason.
+    """
+    with calmly(url):
+        from optuna.storages import RDBStorage
+
+        arguments = {"connect_args": {"timeout": WAIT_SECONDS}} if url.startswith("sqlite") else {}
+        return RDBStorage(url, engine_kwargs=arguments)
+
+
+@contextlib.contextmanager
+def calmly(url: str | None = None) -> Iterator[None]:
+    """Keep Optuna's words to itself; what a database says against being opened becomes one sentence.
+
+    Args:
+        url: of a database that is opened inside.
+    """
+    import optuna
+
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except OptionError:
+        raise
+    except Exception as error:
+        if url is None:
+            raise
+        raise OptionError(
+            f"--storage {_without_password(url)} cannot be opened: {_first_line(error)}",
+            advice="give a URL such as sqlite:///search.db or postgresql://host/name, or leave it out",
+        ) from error
+    finally:
+        optuna.logging.set_verbosity(before)
+
+
+def _first_line(error: Exception) -> str:
+    cause = error.__cause__ if error.__cause__ is not None else error
+    text = str(getattr(cause, "orig", None) or cause) or type(error).__name__
+    return text.splitlines()[0]
+
+
+def _without_password(url: str) -> str:
+    scheme, slashes, rest = url.partition("://")
+    login, at, place = rest.rpartition("@")
+    return f"{scheme}{slashes}{login.split(':')[0]}{at}{place}" if at else url

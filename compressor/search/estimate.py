@@ -1,0 +1,78 @@
+"""What a search would cost, before it is started: a guess from above, by one short measurement here."""
+
+from pathlib import Path
+
+from torch import nn
+
+from compressor.errors import DataError
+from compressor.estimate import Estimate, StageEstimate, seconds_per_image, state_bytes
+from compressor.gate.policy import read_policy
+from compressor.pipeline import timings_of
+from compressor.progress import SILENT, Progress
+from compressor.search.clock import Clock, load_of
+from compressor.search.examiner import SHORT_SHARE
+from compressor.search.site import began
+from compressor.search.wanted import DEFAULT_TRIALS, Wanted
+from compressor.steps import fit, open_model
+from compressor.task import Task
+
+CUTTING_SECONDS = 2.0
+"""For each candidate: planning and cutting it, and answering the select images."""
+
+
+def estimate_search(source: Path | nn.Module, task: Task, wanted: Wanted, *, progress: Progress = SILENT) -> Estimate:
+    """Guess what a search would cost if every candidate came to the end; nothing is written.
+
+    Args:
+        source: a checkpoint file, or a module in memory.
+        task: of the release.
+        wanted: how to search.
+        progress: listener.
+
+    Raises:
+        CompressorError: whatever the search itself would refuse at its beginning.
+    """
+    policy, begun = read_policy(task.policy), began()
+    dense, data = fit(
+        open_model(source, progress=progress, **task.source),
+        task.data,
+        seed=task.seed,
+        device=task.place.device,
+        progress=progress,
+    )
+    if data.train is None or data.select is None:
+        raise DataError(
+            f"--data {data.spec} holds no training images, and candidates are tuned and judged on those alone",
+            advice="add a train/ folder (or x_train, y_train); test images are never used in their place",
+        )
+    num_train, num_test = len(data.train), min(task.num_images, len(data.need("test")))
+    num_select = min(task.num_images, len(data.select))
+    timings = [task.timing] if task.timing else timings_of(policy)
+    load = load_of(
+        task,
+        policy,
+        num_train=num_train,
+        num_select=num_select,
+        num_test=num_test,
+        num_classes=dense.num_classes,
+        num_timings=len(timings),
+    )
+    per_pass = seconds_per_image(dense, device=task.place.device)
+    clock = Clock(None, load, begun=begun, per_pass=per_pass, control=task.control)
+    tuning = per_pass * load.num_tuning * (1 + SHORT_SHARE / max(1, task.recipe.epochs))
+    each = CUTTING_SECONDS + tuning + per_pass * load.num_quick * num_select
+    release = clock.of_release(())
+    if wanted.budget_seconds is None:
+        num = wanted.num_trials or DEFAULT_TRIALS
+        seconds, what = num * each / wanted.workers, f"{num} candidates of at most {each:.0f} s"
+    else:
+        seconds = max(0.0, wanted.budget_seconds - release)
+        what = f"candidates of at most {each:.0f} s, as many as the budget allows"
+    processes = f", {wanted.workers} processes" if wanted.workers > 1 else ""
+    return Estimate(
+        stages=(
+            StageEstimate(stage="search", seconds=seconds, what=f"{what}{processes}"),
+            StageEstimate(stage="release", seconds=release, what="the winner alone, on the test images"),
+        ),
+        disk_bytes=state_bytes(dense, num_test * (3 if task.control else 2)) * (wanted.num_trials or DEFAULT_TRIALS),
+    )

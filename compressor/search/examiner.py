@@ -1,0 +1,273 @@
+"""One candidate from rung to rung: cut, answered as it is, tuned shortly, tuned by the recipe, attacked. Cheap first.
+
+It sees training and select images. Each rung may end it; what is left of it then is the record of why.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from compressor.certify.certificate import Certificate
+from compressor.certify.certify import certify
+from compressor.certify.demand import Demand, Demands
+from compressor.certify.statistics import clopper_pearson
+from compressor.data import Data, ImageSet, stratified
+from compressor.errors import CertifyError, ExportError, FinetuneError, PruneError
+from compressor.finetune import History, Recipe
+from compressor.gate import wording
+from compressor.gate.policy import Policy, demands_of
+from compressor.load.checkpoint import Checkpoint
+from compressor.progress import Progress
+from compressor.prune import count_cost, slim
+from compressor.search.found import Found, Over, amended, ending, record_of, timed, too_low
+from compressor.search.hopeless import FULL, hopeless
+from compressor.search.judging import accuracy_floor, attacked_threats, judged, standing_of
+from compressor.search.planner import Planner, digest_of_cut
+from compressor.search.record import Candidate, Judged, Standing, Trial
+from compressor.search.sizes import Sizes
+from compressor.search.winner import best_of
+from compressor.steps import tune
+from compressor.task import Place, Task
+
+BATTERY = "quick"
+CONFIRM = "confirm"
+"""Of the smallest that passed: the attack by the battery of the release."""
+
+SHORT_SHARE = 0.25
+"""Of the training images, in the short tuning."""
+
+FEW_BATCHES = 20
+"""From which statistics are re-estimated before the first answers."""
+
+NOTHING_ASKED = Demands(each=(Demand(threat=None, at_least=0.0),))
+"""Where the policy demands nothing of answers, a look at the first images suffices."""
+
+ENDS_A_CANDIDATE = (PruneError, FinetuneError, ExportError, CertifyError)
+"""What is wrong with one candidate and no other."""
+
+
+class Examiner:
+    """Takes candidates of one network up the rungs."""
+
+    def __init__(
+        self,
+        dense: Checkpoint,
+        data: Data,
+        *,
+        task: Task,
+        policy: Policy,
+        planner: Planner,
+        sizes: Sizes,
+        dense_accuracy: float,
+        num_test: int,
+        place: Place,
+        worker: str,
+    ) -> None:
+        """Get ready.
+
+        Args:
+            dense: the model to search in.
+            data: training and select images; the test role must be absent.
+            task: what the winner's release is asked for.
+            policy: read.
+            planner: of the same network.
+            sizes: measures files.
+            dense_accuracy: of the dense model on all select images.
+            num_test: images that the test certificate will have.
+            place: where state is kept; the release goes on from it.
+            worker: who examines.
+        """
+        assert data.test is None, "candidates never meet a test image"
+        self._dense, self._data, self._task, self._policy = dense, data, task, policy
+        self._planner, self._sizes = planner, sizes
+        self._num_test, self._place, self._worker = num_test, place, worker
+        self._floor = accuracy_floor(policy, dense_accuracy)
+        self.before = count_cost(dense.model, dense.input_shape)
+        self.images: ImageSet = stratified(data.need("select"), task.num_images, seed=task.seed)
+        demanded = demands_of(policy)
+        self._demands = NOTHING_ASKED if demanded is None else replace(demanded, min_images=1)
+        self.threats = attacked_threats(policy)
+
+    def examine(
+        self, number: int, candidate: Candidate, *, past: Callable[[], Sequence[Trial]], progress: Progress
+    ) -> Trial:
+        """Take one candidate as far as it comes.
+
+        Args:
+            number: of the candidate.
+            candidate: to examine.
+            past: tells the candidates that ended by now, of all processes.
+            progress: told where it stands; whatever it raises ends the examination.
+        """
+        begun, found = time.monotonic(), Found()
+        try:
+            why = self._climb(candidate, found, past, progress)
+        except Over as over:
+            why = over.why
+        except ENDS_A_CANDIDATE as error:
+            found.standing, why = Standing.DROPPED, str(error)
+        return record_of(
+            found,
+            number,
+            candidate,
+            worker=self._worker,
+            why=why,
+            dense_p50_ms=self._sizes.dense_p50_ms,
+            seconds=time.monotonic() - begun,
+        )
+
+    @property
+    def battery(self) -> str:
+        """What the release attacks with."""
+        return self._task.battery or self._policy.evidence.battery or "standard"
+
+    def needs_confirming(self, trial: Trial) -> bool:
+        """Say whether a candidate passed by a weaker battery than the one that the release attacks with."""
+        is_weaker = bool(self.threats) and self.battery != BATTERY
+        return is_weaker and trial.standing is Standing.PASSED and trial.rung(CONFIRM) is None
+
+    def confirm(self, trial: Trial, *, progress: Progress) -> Trial:
+        """Attack a candidate that passed by the battery of the release too, and judge it anew: on select images.
+
+        Args:
+            trial: its record; its training is not done again.
+            progress: told where it stands.
+        """
+        found = Found(rungs=list(trial.rungs))
+        with timed(found, CONFIRM) as rung:
+            cut = slim(self._dense, self._planner.plan(trial.candidate))
+            tuned, _ = self._tuned(cut, self._data, self._task.recipe, progress, place=self._place)
+            certificate = self._attacked(tuned, self._sizes.rounded(tuned), progress, battery=self.battery)
+            rung.num_passes = sum(each.num_forward + each.num_backward for each in certificate.result.threats)
+        files = [each for each in trial.conditions if each.id.startswith(("size.", "latency."))]
+        kept = {each.id: each for each in (*self._judged(certificate), *files)}
+        found.conditions = tuple(kept.values())
+        found.standing = standing_of(found.conditions)
+        found.certificate = certificate
+        return amended(trial, found, why=f"by the battery {self.battery} {ending(found)}")
+
+    def _climb(
+        self, candidate: Candidate, found: Found, past: Callable[[], Sequence[Trial]], progress: Progress
+    ) -> str:
+        """Go from rung to rung and return why it ended at the top."""
+        with timed(found, "cut"):
+            cut = self._cut(candidate, found, past())
+        recipe = self._task.recipe
+        one_shot = replace(recipe, epochs=0, batchnorm_batches=min(recipe.batchnorm_batches, FEW_BATCHES))
+        with timed(found, "one-shot") as rung:
+            rung.note(self._tuned(cut, self._data, one_shot, progress)[1])
+        self._go_on(found, past())
+        if recipe.epochs > 1:
+            train = self._data.need("train")
+            some = stratified(train, max(2, round(SHORT_SHARE * len(train))), seed=self._task.seed)
+            with timed(found, "short") as rung:
+                rung.note(self._tuned(cut, replace(self._data, train=some), replace(recipe, epochs=1), progress)[1])
+            self._go_on(found, past())
+        with timed(found, FULL) as rung:
+            tuned, history = self._tuned(cut, self._data, recipe, progress, place=self._place)
+            rung.note(history)
+        with timed(found, "attack") as rung:
+            onnx = self._check_answers(tuned, history, found)
+            found.certificate = self._attacked(tuned, onnx, progress)
+            rung.num_passes = sum(each.num_forward + each.num_backward for each in found.certificate.result.threats)
+        return self._judge(found, tuned, onnx, progress)
+
+    def _cut(self, candidate: Candidate, found: Found, past: Sequence[Trial]) -> Checkpoint:
+        """Plan and cut, and end what is not smaller than the best so far."""
+        found.plan = plan = self._planner.plan(candidate)
+        found.cut_sha256 = digest_of_cut(plan)
+        twin = next((each for each in past if each.cut_sha256 == found.cut_sha256 and len(each.rungs) > 1), None)
+        if twin is not None:
+            raise Over(f"the same cut as candidate {twin.number}, which came to: {twin.standing}")
+        for name, what, has, limit in (
+            ("size.max_macs", "multiply-adds", plan.after.macs, self._policy.size.max_macs),
+            ("size.max_params", "parameters", plan.after.params, self._policy.size.max_params),
+        ):
+            if limit is not None and has > limit and not self._is_accepted(name):
+                raise Over(f"{wording.amount(has)} {what}, the policy allows {wording.amount(limit)}")
+        cut = slim(self._dense, plan)
+        found.cost, found.num_bytes, found.p50_ms = self._sizes.of(cut, plan.after)
+        best = best_of(past)
+        if best is not None and best.cost is not None and found.cost >= best.cost:
+            raise Over(f"no smaller than candidate {best.number}, which passed")
+        return cut
+
+    def _go_on(self, found: Found, past: Sequence[Trial]) -> None:
+        """End a candidate that others show to be hopeless."""
+        assert found.cost is not None
+        why = hopeless(found.rungs[-1], cost=found.cost, past=past, floor=self._floor)
+        if why is not None:
+            raise Over(why)
+
+    def _tuned(
+        self, cut: Checkpoint, data: Data, recipe: Recipe, progress: Progress, *, place: Place | None = None
+    ) -> tuple[Checkpoint, History]:
+        """Tune as the release does; only the full recipe keeps state, which the release goes on from."""
+        here = replace(self._place, work_dir=None) if place is None else place
+        return tune(cut, data, recipe, teacher=self._dense, place=here, progress=progress)
+
+    def _check_answers(self, tuned: Checkpoint, history: History, found: Found) -> bytes | None:
+        """End what answers certainly too little right, before it is attacked; return its file where that differs."""
+        least = self._policy.accuracy.min
+        num = history.num_select
+        high = clopper_pearson(round(history.select_accuracy * num), num, 0.95)[1]
+        if least is not None and high < least and not self._is_accepted("accuracy.min"):
+            found.standing = Standing.FAILED
+            found.conditions = (too_low(history.select_accuracy, least),)
+            raise Over(
+                f"after the full recipe {wording.percent(history.select_accuracy)} of the select images are right, "
+                f"demanded are {wording.demanded_percent(least)}"
+            )
+        return self._sizes.rounded(tuned)
+
+    def _is_accepted(self, condition_id: str) -> bool:
+        return condition_id in self._task.accept or condition_id in self._policy.waivers.allowed
+
+    def _attacked(
+        self, tuned: Checkpoint, onnx: bytes | None, progress: Progress, *, battery: str = BATTERY
+    ) -> Certificate:
+        cost = count_cost(tuned.model, tuned.input_shape)
+        certificate, _ = certify(
+            tuned,
+            self.images,
+            threats=self.threats,
+            battery=battery,
+            artefact=onnx,
+            baseline=self._dense,
+            data_spec=self._data.spec,
+            roles_used=("select",),
+            demands=self._demands,
+            corruptions=self._policy.corruptions.min is not None,
+            seed=self._task.seed,
+            device=self._place.device,
+            batch_size=self._place.batch_size,
+            state=self._place.state("certify"),
+            params=cost.params,
+            macs=cost.macs,
+            progress=progress,
+        )
+        return certificate
+
+    def _judge(self, found: Found, tuned: Checkpoint, onnx: bytes | None, progress: Progress) -> str:
+        """Judge; files are written and timed only where nothing has failed by then."""
+        assert found.certificate is not None
+        found.conditions = self._judged(found.certificate)
+        found.standing = standing_of(found.conditions)
+        if found.standing is not Standing.FAILED and (self._policy.latency or self._policy.size.max_bytes is not None):
+            file = self._sizes.exported(tuned) if onnx is None else onnx
+            records = self._sizes.timed(file, progress=progress) if self._policy.latency else ()
+            found.num_bytes = len(file)
+            found.p50_ms = found.p50_ms or (records[0].rows[0].p50_ms if records else None)
+            found.conditions = self._judged(found.certificate, latency=records, model=file)
+            found.standing = standing_of(found.conditions)
+        return ending(found)
+
+    def _judged(self, certificate: Certificate, **files: object) -> tuple[Judged, ...]:
+        return judged(
+            self._policy,
+            certificate,
+            num_planned=len(self.images),
+            num_test=self._num_test,
+            accepted=self._task.accept,
+            **files,  # type: ignore[arg-type]
+        )

@@ -1,0 +1,251 @@
+"""Where candidates are examined: the dense model, its training and select images, and everything that is shared."""
+
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from compressor.data import Data, digest_of_images
+from compressor.errors import DataError, OptionError
+from compressor.estimate import seconds_per_image
+from compressor.evaluate import evaluate
+from compressor.gate import wording
+from compressor.gate.policy import Policy, read_policy
+from compressor.load.checkpoint import Checkpoint, sha256_of_weights
+from compressor.pipeline import timings_of
+from compressor.progress import SILENT, Progress, Step, Within
+from compressor.records import to_plain, tool_version
+from compressor.search.clock import Clock, load_of
+from compressor.search.examiner import Examiner
+from compressor.search.planner import Planner
+from compressor.search.record import Trial
+from compressor.search.sizes import Sizes
+from compressor.search.space import Space, space_of
+from compressor.search.study import Study
+from compressor.search.wanted import Wanted
+from compressor.search.winner import best_of, called
+from compressor.steps import fit, open_model
+from compressor.task import Task
+from compressor.types import Minimise
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """One process's view of a search."""
+
+    dense: Checkpoint
+    policy: Policy
+    wanted: Wanted
+    planner: Planner
+    examiner: Examiner
+    sizes: Sizes
+    study: Study
+    clock: Clock
+    dense_accuracy: float
+    """On all select images."""
+    seed: int
+
+
+def open_site(
+    source: Path | nn.Module, task: Task, wanted: Wanted, *, begun: float, index: int = 0, progress: Progress = SILENT
+) -> Site:
+    """Load everything and open the study. Of the test role only the number of images is looked at.
+
+    Args:
+        source: a checkpoint file, or a module in memory.
+        task: what the winner's release is asked for; its cut is what is fixed for all candidates.
+        wanted: how to search.
+        begun: when the search began, in seconds since the epoch.
+        index: of this process among those that one command started.
+        progress: listener.
+
+    Raises:
+        DataError: there are no training images, none to select by, or none to release on.
+        OptionError: the database cannot be opened.
+        CompressorError: whatever loading refuses.
+    """
+    policy, place = read_policy(task.policy), task.place
+    dense, whole = fit(
+        open_model(source, progress=progress, **task.source),
+        task.data,
+        expect_accuracy=task.expect_accuracy,
+        seed=task.seed,
+        device=place.device,
+        cache=place.cache_dir,
+        progress=progress,
+    )
+    data = _without_test(whole)
+    num_test = min(task.num_images, len(whole.need("test")))
+    space = space_of(dense, wanted, limit=policy.size.max_macs if wanted.counted == "macs" else policy.size.max_params)
+    timings = [task.timing] if task.timing else timings_of(policy)
+    planner = Planner(dense, data, template=task.cut, space=space, counted=wanted.counted, seed=task.seed)
+    sizes = Sizes(dense, data, minimise=wanted.minimise, form=task.form, timings=timings)
+    study = Study(
+        wanted.storage or _own_storage(place.work_dir),
+        work_of(dense, data, task=task, wanted=wanted, policy=policy, space=space, num_test=num_test),
+        space=space,
+        seed=task.seed,
+        index=index,
+    )
+    accuracy = evaluate(dense.classifier(), data.need("select"), device=place.device, progress=progress).accuracy
+    load = load_of(
+        task,
+        policy,
+        num_train=len(data.need("train")),
+        num_select=min(task.num_images, len(data.need("select"))),
+        num_test=num_test,
+        num_classes=dense.num_classes,
+        num_timings=len(timings),
+    )
+    return Site(
+        dense=dense,
+        policy=policy,
+        wanted=wanted,
+        planner=planner,
+        examiner=Examiner(
+            dense,
+            data,
+            task=task,
+            policy=policy,
+            planner=planner,
+            sizes=sizes,
+            dense_accuracy=accuracy,
+            num_test=num_test,
+            place=place,
+            worker=study.worker,
+        ),
+        sizes=sizes,
+        study=study,
+        clock=Clock(
+            wanted.budget_seconds,
+            load,
+            begun=begun,
+            per_pass=seconds_per_image(dense, device=place.device) if wanted.budget_seconds else 0.0,
+            control=task.control,
+        ),
+        dense_accuracy=accuracy,
+        seed=task.seed,
+    )
+
+
+def work_of(
+    dense: Checkpoint, data: Data, *, task: Task, wanted: Wanted, policy: Policy, space: Space, num_test: int
+) -> dict[str, Any]:
+    """Return everything that decides about the trials of a search, ready for JSON: what its study is named by."""
+    is_timed = wanted.minimise is Minimise.LATENCY or bool(policy.latency)
+    return {
+        "tool": tool_version(),
+        "weights": sha256_of_weights(dense.model.state_dict()),
+        "architecture": [dense.architecture, dense.arguments, list(dense.removed_blocks), list(dense.input_shape)],
+        "preprocess": to_plain(dense.preprocess),
+        "train": digest_of_images(data.need("train")),
+        "select": digest_of_images(data.need("select")),
+        "num_test": num_test,
+        "policy": policy.policy_sha256,
+        "accepted": sorted(task.accept),
+        "minimise": str(wanted.minimise),
+        "space": to_plain(space),
+        "fixed": to_plain(task.cut),
+        "recipe": to_plain(task.recipe),
+        "form": to_plain(task.form),
+        "timing": to_plain(task.timing) if is_timed else None,
+        "num_images": task.num_images,
+        "device": task.place.device.split(":")[0],
+        "seed": task.seed,
+    }
+
+
+def explore(site: Site, *, progress: Progress = SILENT) -> None:
+    """Examine candidates until there are enough, or no other could end in time.
+
+    Raises:
+        CompressorError: what is wrong with all candidates, or the time limit; the candidate at hand is given back.
+    """
+    most = site.wanted.most_trials
+    total = int(most) if most < float("inf") else None
+    with progress.stage("search", total=total, unit="candidate") as step:
+        ended = site.study.trials()
+        step.advance(len(ended), "going on" if ended else "")
+        while site.clock.allows(ended):
+            taken = site.study.take(most)
+            if taken is None:
+                break
+            number, candidate = taken[0] + 1, taken[1]
+            watch = Watching(progress, step, number, site.study)
+            try:
+                trial = site.examiner.examine(number, candidate, past=site.study.trials, progress=watch)
+            except BaseException:
+                site.study.drop()
+                raise
+            site.study.give(trial)
+            progress.say(f"{called(trial)}: {trial.why}")
+            before, ended = len(ended), site.study.trials()
+            step.advance(len(ended) - before, _note(site, ended))
+
+
+def confirm(site: Site, *, progress: Progress = SILENT) -> None:
+    """Attack the smallest that passed by the battery of the release too, until one holds: still on select images.
+
+    Candidates are attacked by `quick`, which leaves more standing than the battery that will judge the winner.
+    """
+    while (best := best_of(site.study.trials())) is not None and site.examiner.needs_confirming(best):
+        with progress.stage(f"confirm candidate {best.number}", total=1, unit="candidate") as step:
+            trial = site.examiner.confirm(best, progress=Watching(progress, step, best.number, site.study))
+            site.study.amend(trial)
+            step.advance(1, trial.why)
+
+
+class Watching:
+    """Stages of one candidate: their place is a note of the search, and what they say is not repeated for each."""
+
+    def __init__(self, outer: Progress, step: Step, number: int, study: Study) -> None:
+        self._inner = Within(outer, step)
+        self._number, self._study = number, study
+
+    def stage(self, name: str, *, total: int | None = None, unit: str = "") -> AbstractContextManager[Step]:
+        """Open a stage whose units are not counted."""
+        self._study.seen()
+        return self._inner.stage(f"candidate {self._number}, {name}", total=total, unit=unit)
+
+    def say(self, message: str) -> None:
+        """Say nothing."""
+
+
+def _note(site: Site, trials: Sequence[Trial]) -> str:
+    best = best_of(trials)
+    smallest = "none passed yet" if best is None else f"best {wording.percent(best.cost or 0.0)} of dense"
+    left = site.clock.left(trials)
+    return smallest if left is None else f"{smallest}, candidates are begun for {left:.0f} s more"
+
+
+def _without_test(data: Data) -> Data:
+    """Return what candidates may see.
+
+    Raises:
+        DataError: a role is missing.
+    """
+    if data.train is None or data.select is None:
+        raise DataError(
+            f"--data {data.spec} holds no training images, and candidates are tuned and judged on those alone",
+            advice="add a train/ folder (or x_train, y_train); test images are never used in their place",
+        )
+    if data.test is None:
+        raise DataError(f"{data.spec} has no test images", advice="the winner is certified on a test split")
+    return replace(data, test=None)
+
+
+def _own_storage(work_dir: Path | None) -> str:
+    if work_dir is None:
+        raise OptionError("a search needs a place for its trials", advice="give a work_dir or a storage")
+    folder = (work_dir / "search").resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    return f"sqlite:///{folder / 'trials.db'}"
+
+
+def began() -> float:
+    """Return the time at which a search begins, in seconds since the epoch."""
+    return time.time()

@@ -1,0 +1,226 @@
+"""The trials in a database that processes and machines share: Optuna's, which also proposes what to try.
+
+A trial is taken by one process and by no other. What became of it is kept as a record, so that a later run goes on, and
+any process can tell the whole search.
+
+Source: Watanabe and Hutter, Tree-structured Parzen estimator with constraints, arXiv 2211.14411.
+"""
+
+import contextlib
+import math
+import os
+import platform
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from compressor.errors import OptionError
+from compressor.files import canonical_json, sha256_of_bytes
+from compressor.records import dump, parse
+from compressor.search.bracket import first_amount, next_amount
+from compressor.search.database import calmly, storage_at
+from compressor.search.record import Candidate, Profile, Trial
+from compressor.search.space import Space
+from compressor.types import Structure
+
+RECORD, BY, SEEN = "record", "by", "seen"
+"""Attributes of a trial: its record; who examines it, and when they were last seen."""
+
+WORK, AMENDED = "work", "amended:"
+"""Attributes of a study: what it is about; what a later examination made of the candidate of a number."""
+
+NUM_RANDOM = 6
+"""So many trials come before the sampler learns from them."""
+
+LOST_SECONDS = 24 * 3600.0
+"""A trial of another machine that was not seen for so long is nobody's any more."""
+
+SIGNING_SECONDS = 10.0
+"""A trial that nobody has signed for so long is nobody's."""
+
+NOTE_SECONDS = 60.0
+"""A sign of life is written so often: each is a transaction."""
+
+DROPPED = 1.0
+"""Constraint of candidates that ended before they were judged: worse than any that was."""
+
+
+def name_of(work: Mapping[str, Any]) -> str:
+    """Return the name of a study: a digest of all that decides about its trials."""
+    return f"compress-{sha256_of_bytes(canonical_json(work))[:24]}"
+
+
+class Study:
+    """One search, as far as it came in any process."""
+
+    def __init__(self, storage: str, work: Mapping[str, Any], *, space: Space, seed: int, index: int = 0) -> None:
+        """Open a study, or begin it.
+
+        Args:
+            storage: URL of a database, as SQLAlchemy takes it.
+            work: everything that decides about its trials, ready for JSON.
+            space: what may be tried.
+            seed: of the proposals.
+            index: of this process among those that one command started.
+
+        Raises:
+            OptionError: the database cannot be opened, or holds something else under this name.
+        """
+        self.name, self._space, self._seed, self._index = name_of(work), space, seed, index
+        self.worker = f"{platform.node()}:{os.getpid()}"
+        self._open: Any = None  # the trial that was taken last
+        self._noted = time.monotonic()
+        self._known: dict[int, Trial] = {}  # by Optuna's number: what has ended stays as it is
+        self._storage = storage_at(storage)
+        digest = sha256_of_bytes(canonical_json(work))
+        with calmly(storage):
+            import optuna
+
+            self._optuna: Any = optuna
+            self._study: Any = optuna.create_study(
+                storage=self._storage, study_name=self.name, direction="minimize", load_if_exists=True
+            )
+            there = self._study.user_attrs.get(WORK, digest)
+            if there != digest:
+                raise OptionError(
+                    f"--storage holds another search under the name {self.name}", advice="give another database"
+                )
+            self._study.set_user_attr(WORK, digest)
+            self._forget_the_dead()
+
+    def trials(self) -> tuple[Trial, ...]:
+        """Return what became of every candidate that ended, in their order."""
+        return tuple(record for _, record in self._ended())
+
+    def take(self, most: float) -> tuple[int, Candidate] | None:
+        """Take up a candidate that nobody else has; None when the study has `most` of them.
+
+        The proposal depends on the seed and on what became of the others, so that a search that was killed proposes
+        the same again.
+        """
+        with calmly():
+            ended, running = self.trials(), self._num_running()
+            if len(ended) + running >= most:
+                return None
+            draw = f"{self._seed}:{len(ended)}:{running}:{self._index}"
+            sampler = self._optuna.samplers.TPESampler(
+                seed=int(sha256_of_bytes(draw.encode())[:8], 16),
+                n_startup_trials=NUM_RANDOM,
+                gamma=lambda num: math.ceil(num / 4),
+            )
+            plain_amount = first_amount(ended, self._space)
+            plain = {} if plain_amount is None else self._space.plain(len(ended))
+            self._study.sampler = self._optuna.samplers.PartialFixedSampler(plain, sampler) if plain else sampler
+            trial = self._study.ask()
+            trial.set_user_attr(BY, self.worker)
+            trial.set_user_attr(SEEN, time.time())
+            if self._rank(trial.number) >= most:
+                self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
+                return None
+            structure = Structure(trial.suggest_categorical("structure", [str(x) for x in self._space.structures]))
+            criterion = trial.suggest_categorical("criterion", list(self._space.criteria))
+            profile = Profile(trial.suggest_categorical("profile", [str(x) for x in self._space.profiles]))
+            amount = plain_amount or next_amount(
+                ended, self._space, structure=structure, criterion=criterion, profile=profile
+            )
+            trial.suggest_float("amount", amount, amount)
+            candidate = Candidate(structure=structure, criterion=criterion, profile=profile, amount=amount)
+            self._open = trial
+            return int(trial.number), candidate
+
+    def give(self, record: Trial) -> None:
+        """Keep what became of the candidate that was taken last."""
+        states = self._optuna.trial.TrialState
+        with calmly():
+            trial = self._open
+            trial.set_user_attr(RECORD, dump(record).decode())
+            missing = record.shortfall if record.is_judged else DROPPED
+            trial.set_constraint("missing", missing or 0.0)
+            if record.is_judged and record.cost is not None:
+                self._study.tell(trial, record.cost)
+            else:
+                self._study.tell(trial, state=states.PRUNED)
+
+    def amend(self, record: Trial) -> None:
+        """Keep what a later examination made of a candidate that had ended; it takes the place of its record."""
+        with calmly():
+            self._study.set_user_attr(f"{AMENDED}{record.number}", dump(record).decode())
+
+    def drop(self) -> None:
+        """Give the candidate that was taken last back: it was not examined to its end."""
+        with calmly(), contextlib.suppress(Exception):
+            self._study.tell(self._open, state=self._optuna.trial.TrialState.FAIL, skip_if_finished=True)
+
+    def seen(self) -> None:
+        """Note, now and then, that the candidate that was taken last is still examined."""
+        if time.monotonic() - self._noted < NOTE_SECONDS:
+            return
+        self._noted = time.monotonic()
+        with calmly():
+            self._open.set_user_attr(SEEN, time.time())
+
+    def num_running(self) -> int:
+        """Return how many candidates are examined at this moment, anywhere."""
+        with calmly():
+            return self._num_running()
+
+    def close(self) -> None:
+        """Let the database go."""
+        with contextlib.suppress(Exception):
+            self._storage.remove_session()
+            self._storage.engine.dispose()
+
+    def _ended(self) -> list[tuple[int, Trial]]:
+        states = self._optuna.trial.TrialState
+        with calmly():
+            found = self._study.get_trials(deepcopy=False, states=(states.COMPLETE, states.PRUNED))
+            later = self._study.user_attrs
+        for each in found:
+            text = each.user_attrs.get(RECORD)
+            if each.number not in self._known and text is not None:
+                self._known[each.number] = parse(text.encode(), Trial, source=f"trial {each.number} of {self.name}")
+        amended = {
+            number: parse(text.encode(), Trial, source=f"trial {number} of {self.name}")
+            for number in self._known
+            if (text := later.get(f"{AMENDED}{number + 1}")) is not None
+        }
+        return sorted({**self._known, **amended}.items())
+
+    def _running(self) -> list[Any]:
+        return list(self._study.get_trials(deepcopy=False, states=(self._optuna.trial.TrialState.RUNNING,)))
+
+    def _num_running(self) -> int:
+        return sum(not self._is_dead(each.user_attrs) for each in self._running())
+
+    def _rank(self, number: int) -> int:
+        """Return how many trials that count were taken before one."""
+        running = [each for each in self._running() if each.number < number and not self._is_dead(each.user_attrs)]
+        return len(running) + sum(other < number for other, _ in self._ended())
+
+    def _forget_the_dead(self) -> None:
+        """Give back what processes of this machine had taken that are no more."""
+        for each in self._running():
+            is_signed = BY in each.user_attrs
+            age = time.time() - each.datetime_start.timestamp()
+            if self._is_dead(each.user_attrs) and (is_signed or age > SIGNING_SECONDS):
+                self._study.tell(each.number, state=self._optuna.trial.TrialState.FAIL, skip_if_finished=True)
+
+    def _is_dead(self, attributes: Mapping[str, Any]) -> bool:
+        if BY not in attributes:  # taken by somebody who signs it within milliseconds, or was killed before
+            return True
+        host, _, process = str(attributes.get(BY, "")).rpartition(":")
+        if host == platform.node() and process.isdecimal():
+            return not _is_alive(int(process))
+        return time.time() - float(attributes.get(SEEN, time.time())) > LOST_SECONDS
+
+
+def _is_alive(process: int) -> bool:
+    if os.name != "posix":  # elsewhere the question itself would end the process
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

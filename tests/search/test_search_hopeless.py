@@ -1,0 +1,57 @@
+"""Who ends early, and for which reason; and who must not."""
+
+import pytest
+from search_trials import rung, trial
+
+from compressor.search.hopeless import hopeless
+from compressor.search.record import Standing
+
+FAILED = trial(3, cost=0.5, standing=Standing.FAILED)
+"""Larger than most, 30 % right as cut, 60 % after a short tuning, and failed."""
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "cost", "ends"),
+    [
+        (0.29, 0.4, True),
+        (0.30, 0.5, True),
+        (0.31, 0.4, False),
+        (0.29, 0.51, False),
+    ],
+)
+def test_a_candidate_below_a_larger_one_that_failed_ends(accuracy: float, cost: float, ends: bool) -> None:
+    """Only where the other was no smaller and no worse; equal counts."""
+    why = hopeless(rung("one-shot", accuracy), cost=cost, past=[FAILED], floor=0.9)
+    assert (why == "candidate 3 was no smaller and no worse at this point, and failed") is ends
+    assert (why is None) is not ends
+
+
+def test_both_figures_have_to_be_no_worse() -> None:
+    """In adversarial training robust accuracy counts too."""
+    failed = trial(1, standing=Standing.FAILED, rungs=(rung("short", 0.6, 0.3), rung("full", 0.8)))
+    assert hopeless(rung("short", 0.5, 0.4), cost=0.4, past=[failed], floor=0.0) is None
+    assert hopeless(rung("short", 0.5, 0.3), cost=0.4, past=[failed], floor=0.0) is not None
+
+
+@pytest.mark.parametrize("standing", [Standing.PASSED, Standing.UNDECIDED, Standing.DROPPED])
+def test_only_failures_end_others(standing: Standing) -> None:
+    """What passed, may pass or was never judged says nothing against a smaller one."""
+    assert hopeless(rung("one-shot", 0.1), cost=0.4, past=[trial(1, standing=standing)], floor=0.9) is None
+
+
+def test_what_fell_before_the_full_recipe_ends_nobody() -> None:
+    """A chain of guesses would be no reason."""
+    early = trial(1, standing=Standing.FAILED, rungs=(rung("cut"), rung("one-shot", 0.9)))
+    assert hopeless(rung("one-shot", 0.1), cost=0.4, past=[early], floor=0.9) is None
+
+
+def test_a_gain_that_nobody_had_is_not_waited_for() -> None:
+    """Three candidates won 30, 20 and 10 points; 31 are out of reach, 29 are not, and two candidates are too few."""
+    past = [
+        trial(number, cost=0.3, rungs=(rung("short", 0.9 - gain), rung("full", 0.9)))
+        for number, gain in enumerate((0.3, 0.2, 0.1), start=1)
+    ]
+    why = hopeless(rung("short", 0.59), cost=0.2, past=past, floor=0.9)
+    assert why == "the full recipe would have to win 31.0 points, and never won more than 30.0 points"
+    assert hopeless(rung("short", 0.61), cost=0.2, past=past, floor=0.9) is None
+    assert hopeless(rung("short", 0.59), cost=0.2, past=past[:2], floor=0.9) is None

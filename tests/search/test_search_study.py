@@ -1,0 +1,195 @@
+"""A study is shared: trials are taken once, kept for ever, and proposed the same after a kill."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from search_trials import condition, trial
+
+from compressor.errors import MachineError, OptionError
+from compressor.search import database
+from compressor.search import study as module
+from compressor.search.bracket import NUM_HALVINGS
+from compressor.search.database import check_engine, storage_at
+from compressor.search.record import Candidate, Profile, Standing
+from compressor.search.space import Space
+from compressor.search.study import Study, name_of
+from compressor.types import Structure
+
+SPACE = Space(
+    structures=(Structure.FILTERS, Structure.BOTH),
+    criteria=("l1", "taylor"),
+    profiles=(Profile.EVEN, Profile.GLOBAL),
+    stages=(),
+    counted="macs",
+    whole=1000,
+)
+WORK = {"weights": "a"}
+
+
+@contextmanager
+def opened(folder: Path | None, *, seed: int = 0, work: dict[str, str] | None = None) -> Iterator[Study]:
+    """Open the study of a folder, or one in memory."""
+    url = "sqlite://" if folder is None else f"sqlite:///{folder / 'trials.db'}"
+    made = Study(url, WORK if work is None else work, space=SPACE, seed=seed)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def run(study: Study, num: int, *, passes: float = 0.3) -> list[Candidate]:
+    """Take and give some candidates, of which those above a size pass."""
+    taken = []
+    for _ in range(num):
+        found = study.take(float("inf"))
+        assert found is not None
+        number, candidate = found
+        taken.append(candidate)
+        standing = Standing.PASSED if candidate.amount >= passes else Standing.FAILED
+        missing = passes - candidate.amount
+        study.give(
+            trial(
+                number + 1,
+                cost=candidate.amount,
+                standing=standing,
+                structure=candidate.structure,
+                criterion=candidate.criterion,
+                profile=candidate.profile,
+                amount=candidate.amount,
+                shortfall=missing,
+                conditions=(condition(shortfall=missing),),
+            )
+        )
+    return taken
+
+
+def test_the_same_seed_proposes_the_same() -> None:
+    """Another seed proposes others, once the bracket is found."""
+    found = []
+    for seed in (0, 0, 1):
+        with opened(None, seed=seed) as study:
+            found.append(run(study, NUM_HALVINGS + 2))
+    one, two, three = found
+    assert one == two
+    assert one[:NUM_HALVINGS] == three[:NUM_HALVINGS]
+    assert one != three
+
+
+def test_a_killed_search_goes_on_with_the_same_candidates(tmp_path: Path) -> None:
+    """One trial was taken and never given: it is proposed again, and all that follow are as without the kill."""
+    with opened(None) as straight:
+        expected = run(straight, NUM_HALVINGS + 3)
+    with opened(tmp_path) as killed:
+        run(killed, NUM_HALVINGS + 1)
+        lost = killed.take(float("inf"))
+        assert lost is not None
+        killed.drop()
+    with opened(tmp_path) as resumed:
+        assert len(resumed.trials()) == NUM_HALVINGS + 1
+        assert [lost[1], *run(resumed, 2)[1:]] == expected[NUM_HALVINGS + 1 :]
+        assert [each.candidate for each in resumed.trials()] == expected
+
+
+def test_what_a_dead_process_had_taken_is_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not count as running, and its candidate is proposed anew."""
+    done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    with opened(tmp_path) as killed:
+        killed.worker = f"{killed.worker.rpartition(':')[0]}:{int(done.stdout)}"
+        lost = killed.take(float("inf"))
+        assert killed.num_running() == 0
+    with opened(tmp_path) as resumed:
+        again = resumed.take(float("inf"))
+        assert lost is not None
+        assert again is not None
+        assert again[1] == lost[1]
+        assert again[0] != lost[0]
+
+
+def test_one_that_was_taken_and_not_even_signed_is_nobodys(tmp_path: Path) -> None:
+    """A process can be killed between the two; nobody waits for it, and the next proposal is the same."""
+    with opened(tmp_path) as killed:
+        first = run(killed, 1)
+        killed._study.ask()
+    with opened(tmp_path) as resumed, opened(None) as straight:
+        assert resumed.num_running() == 0
+        assert [*first, *run(resumed, 2)] == run(straight, 3)
+
+
+def test_no_two_take_the_same_and_none_takes_too_many(tmp_path: Path) -> None:
+    """Two processes on one database: three trials are three, whoever takes them, and running ones count."""
+    with opened(tmp_path) as one, opened(tmp_path) as two:
+        taken = [one.take(3), two.take(3)]
+        assert two.num_running() == 2
+        assert len({each[0] for each in taken if each is not None}) == 2
+        two.give(trial(2, cost=0.2))
+        assert two.take(3) is not None
+        assert two.take(3) is None
+        one.give(trial(1, cost=0.3))
+        assert one.take(3) is None
+        assert [each.number for each in one.trials()] == [1, 2]
+
+
+def test_a_candidate_that_ended_can_be_looked_at_again(tmp_path: Path) -> None:
+    """What the later examination made of it takes its place, in this process and in every other."""
+    with opened(tmp_path) as one, opened(tmp_path) as two:
+        run(one, 2)
+        first, second = one.trials()
+        assert two.trials() == (first, second)
+        failed = replace(first, standing=Standing.FAILED, why="by another battery")
+        one.amend(failed)
+        assert one.trials() == two.trials() == (failed, second)
+
+
+def test_another_search_has_another_study(tmp_path: Path) -> None:
+    """In the same database; neither sees the other's trials."""
+    assert name_of({"weights": "a"}) != name_of({"weights": "b"})
+    with opened(tmp_path) as one, opened(tmp_path, work={"weights": "b"}) as two:
+        run(one, 2)
+        assert len(one.trials()) == 2
+        assert two.trials() == ()
+
+
+def test_a_study_of_something_else_under_our_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names are digests, so somebody meant it."""
+    with opened(tmp_path) as one:
+        run(one, 1)
+    monkeypatch.setattr(module, "name_of", lambda work: name_of(WORK))
+    with pytest.raises(OptionError, match="another search"), opened(tmp_path, work={"weights": "b"}):
+        pytest.fail("mixed")
+
+
+@pytest.mark.parametrize(
+    ("url", "part"),
+    [
+        ("nonsense", "nonsense"),
+        ("sqlite:////no/such/folder/a.db", "unable to open"),
+        ("dialect://user:secret@host/name", "dialect://user@host/name"),
+    ],
+)
+def test_a_database_that_cannot_be_opened_is_one_sentence(url: str, part: str) -> None:
+    """Without the password."""
+    with pytest.raises(OptionError, match="--storage") as caught:
+        storage_at(url)
+    assert part in caught.value.message
+    assert "secret" not in caught.value.message
+    assert "\n" not in caught.value.message
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    """And left as it was."""
+    (tmp_path / "notes.txt").write_text("not a database, but long enough to be looked at" * 100)
+    with pytest.raises(OptionError, match="not a database"):
+        storage_at(f"sqlite:///{tmp_path / 'notes.txt'}")
+
+
+def test_without_optuna_the_command_that_installs_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before any work."""
+    monkeypatch.setattr(database, "find_spec", lambda name: None)
+    with pytest.raises(MachineError) as caught:
+        check_engine()
+    assert "pip install" in caught.value.advice
