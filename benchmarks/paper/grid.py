@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from benchmarks.paper.claims import Structure
 from benchmarks.paper.row import Cell
 from compressor.files import canonical_json, sha256_of_bytes
 from compressor.finetune.recipe import Recipe
@@ -70,10 +71,11 @@ class Form:
                     for seed in range(self.num_seeds):
                         yield from _once(seen, Cell(network=network.name, kind="control", seed=seed))
                     yield from _once(seen, Cell(network=network.name, kind="delivered", seed=0))
-                    for kind, criteria in (("filters", self.filters), ("layers", self.layers)):
-                        for criterion in criteria[turn : turn + 1]:
-                            for seed in range(self.num_seeds):
-                                yield Cell(network=network.name, kind=kind, criterion=criterion, share=share, seed=seed)
+                    chosen: list[tuple[Structure, str]] = [("filters", name) for name in self.filters[turn : turn + 1]]
+                    chosen += [("layers", name) for name in self.layers[turn : turn + 1]]
+                    for kind, criterion in chosen:
+                        for seed in range(self.num_seeds):
+                            yield Cell(network=network.name, kind=kind, criterion=criterion, share=share, seed=seed)
 
 
 def _once(seen: set[str], cell: Cell) -> Iterator[Cell]:

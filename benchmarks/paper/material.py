@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -102,7 +103,7 @@ def _digits(places: Places) -> Data:
     preprocess = parse_preprocess(PREPROCESS["digits"])
     if not path.exists():
         small = open_data("digits", preprocess=preprocess)
-        arrays = {}
+        arrays: dict[str, Any] = {}
         for role, kind in (("train", "train"), ("select", "val"), ("test", "test")):
             part = small.need(role)  # type: ignore[arg-type]
             pixels = part.read(range(len(part)))

@@ -52,16 +52,18 @@ def vgg16_bn(num_classes: int = 10) -> nn.Module:
 
 def mobilenet_v2(num_classes: int = 10) -> nn.Module:
     """Return MobileNetV2 whose first layer and second stage keep the size: 88 million multiply-adds."""
-    network = torchvision.models.mobilenet_v2(
+    network: nn.Module = torchvision.models.mobilenet_v2(
         num_classes=num_classes, inverted_residual_setting=[list(each) for each in SMALL_STRIDES]
     )
-    network.features[0][0].stride = (1, 1)
+    stem = network.get_submodule("features.0.0")
+    assert isinstance(stem, nn.Conv2d)
+    stem.stride = (1, 1)
     return network
 
 
 def resnet18(num_classes: int = 10) -> nn.Module:
     """Return ResNet-18 whose first layer is 3 x 3 and keeps the size, without pooling: 555 million multiply-adds."""
-    network = torchvision.models.resnet18(num_classes=num_classes)
+    network: nn.Module = torchvision.models.resnet18(num_classes=num_classes)
     network.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
     nn.init.kaiming_normal_(network.conv1.weight, mode="fan_out", nonlinearity="relu")
     network.maxpool = nn.Identity()
