@@ -76,7 +76,7 @@ def import_timm() -> Any:
     try:
         return importlib.import_module("timm")
     except ImportError as error:
-        raise LoadError("timm is not installed", advice="install it with: pip install 'compress[timm]'") from error
+        raise LoadError("timm is not installed", advice="install it with: pip install timm") from error
 
 
 def build_timm(name: str, arguments: dict[str, Any]) -> nn.Module:

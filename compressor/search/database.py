@@ -21,7 +21,7 @@ def check_engine() -> None:
     if find_spec("optuna") is None:
         raise MachineError(
             "compress search needs the package optuna, which is not installed here",
-            advice="pip install 'compress[search]', or in a checkout: pip install 'optuna>=5'",
+            advice="pip install 'optuna>=5'",
         )
 
 
