@@ -80,13 +80,15 @@ def against_peer(records: Sequence[Plain]) -> str:
             f"{row['filters']['latency']['rows'][0]['p50_ms']:.2f}",
             _ratio(row["filters"]["latency"]["against"]),
             _ratio(row["blocks"]["latency"]["against"]),
-            _ratio(row["fastest"]["latency"]["against"]),
-            _which(row["fastest"]),
-            str(row["fastest"]["latency"]["host"].get("load_average", "-")),
+            *([_ratio(row["fastest"]["latency"]["against"]), _which(row["fastest"])] if "fastest" in row else "--"),
+            str(row.get("fastest", row["filters"])["latency"]["host"].get("load_average", "-")),
         ]
         for row in rows
     ]
-    found = "\n".join(f"- {words}" for which in CLAIMED for words in _peer_claims(which, rows) if len(rows) > 1)
+    having = {which: [row for row in rows if which in row] for which in CLAIMED}
+    found = "\n".join(
+        f"- {words}" for which, some in having.items() for words in _peer_claims(which, some) if len(some) > 1
+    )
     return "\n".join([PEER, table(HEAD_PEER, cells) + "\n", found + "\n", MACS_MISLEAD, _origin(records)])
 
 

@@ -60,6 +60,15 @@ def test_targets_against_the_peer(ratios: list[float], half: float, holds: list[
     assert f"| {ratios[0]:.3f} ({ratios[0] - half:.3f} to {ratios[0] + half:.3f}) |" in text
 
 
+def test_a_network_without_the_fastest_is_a_gap() -> None:
+    """It is a dash in the table, and missing from the ten."""
+    made = records([0.8] * 10)
+    del made[0]["rows"][0]["fastest"]
+    text = against_peer(made)
+    assert "| 1.000 (0.990 to 1.010) | - | - |" in text
+    assert "By the fastest of eight, slower on none of ten: 0 of 9 shown to be slower, **not reached**" in text
+
+
 def test_each_way_of_timing_is_a_line() -> None:
     """End to end, on the device, and the graph; what could not be measured is said below."""
     ways = [(True, False), (False, False), (False, True)]
