@@ -151,7 +151,9 @@ def _explained(error: BaseException) -> tuple[int, str, str]:
             code = REJECTED if isinstance(error, Rejected) else UNDECIDED if isinstance(error, Undecided) else USAGE
             return code, error.message, error.advice
         case typer.TyperException():
-            return USAGE, error.format_message(), "see compress --help, or the command's own --help"
+            # pydantic, which typer asks, puts the class of the error before what it says.
+            words = error.format_message().replace(": Value error, ", ": ")
+            return USAGE, words, "see compress --help, or the command's own --help"
         case KeyboardInterrupt() | typer.Abort() | Terminated():
             return *ENDINGS[signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT], AGAIN
         case OSError() if (said := of_the_machine(error)) is not None:

@@ -271,5 +271,6 @@ def test_bad_input_teaches(
     assert shown.err.startswith("error: ")
     assert part in shown.err
     assert "Traceback" not in shown.err
+    assert "Value error" not in shown.err
     assert len(shown.err) < 900
     assert sorted(path.name for path in folder.rglob("*")) == before
