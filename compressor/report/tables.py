@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from compressor.bench.record import Latency, LatencyRow
-from compressor.certify.certificate import Baseline, Result
+from compressor.certify.certificate import AttackResult, Baseline, Result
 from compressor.gate import wording
 from compressor.gate.judge import blocking
 from compressor.gate.verdict import Condition, Verdict
@@ -143,10 +143,20 @@ def in_order(verdict: Verdict) -> tuple[tuple[Condition, str], ...]:
     )
 
 
+def _called(attack: AttackResult) -> str:
+    """Return an attack's name, with the loss that it climbs: a battery runs one attack with several."""
+    loss = attack.settings.get("loss")
+    return attack.name if loss is None else f"{attack.name} ({loss})"
+
+
 def attacks(result: Result) -> Table | None:
     """Return what each attack broke, in the order the battery ran."""
     rows = tuple(
-        (f"{attack.name} at {threat.threat}", wording.amount(attack.num_attempted), wording.amount(attack.num_broken))
+        (
+            f"{_called(attack)} at {threat.threat}",
+            wording.amount(attack.num_attempted),
+            wording.amount(attack.num_broken),
+        )
         for threat in result.threats
         for attack in threat.attacks
     )

@@ -5,10 +5,11 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from importlib.resources import files
 
-from made_up import LATER, certificate
+from made_up import LATER, certificate, result, threat_result
 
 from compressor import report
-from compressor.report import LayerWidth, Summary, summarise
+from compressor.certify.certificate import AttackResult
+from compressor.report import LayerWidth, Summary, summarise, tables
 
 
 def html_page(summary: Summary) -> str:
@@ -90,6 +91,19 @@ def test_the_page_has_every_section_in_order(summary: Summary) -> None:
         "image of cat, answered cat",
         "the same image perturbed, answered dog",
         "what differs, 63.8 times as large",
+    ]
+
+
+def test_an_attack_is_called_with_its_loss() -> None:
+    """A battery runs one attack with several losses, and each has its own line."""
+    ran = [AttackResult(name="apgd", settings={"loss": each}, num_attempted=9, num_broken=1) for each in ("ce", "dlr")]
+    ran.append(AttackResult(name="fgsm", settings={"steps": 1}, num_attempted=7, num_broken=0))
+    table = tables.attacks(result(threats=(threat_result(attacks=tuple(ran)),)))
+    assert table is not None
+    assert [cells[0] for cells in table.rows] == [
+        "apgd (ce) at linf:2/255",
+        "apgd (dlr) at linf:2/255",
+        "fgsm at linf:2/255",
     ]
 
 
