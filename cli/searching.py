@@ -71,8 +71,9 @@ def found_text(found: Found) -> str:
         facts = search_facts(dump(found.trials))
         kept = "" if found.kept is None else f"trials: {found.kept}"
         return "\n".join([table_text(table_of(facts)), "", *paragraph(found.reason, ""), *([kept] if kept else [])])
-    text = verdicts.released_text(found.released.summary, found.released.verdict, found.released.bundle)
-    if found.released.verdict.decision is Decision.PASSED:
+    ended = found.released
+    text = verdicts.released_text(ended.summary, ended.verdict, ended.bundle, ended.summary.commands)
+    if ended.verdict.decision is Decision.PASSED:
         return text
     words = (
         "The winner of the search does not pass on test images. No other candidate is tried: it would be chosen by the "
