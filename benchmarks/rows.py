@@ -19,7 +19,9 @@ def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write the rows of one benchmark to `path`, whole, and show where."""
     program = Path(sys.argv[0]).resolve()
     within = program.relative_to(ROOT) if program.is_relative_to(ROOT) else Path("benchmarks", program.name)
-    command = shlex.join(["python", "-m", ".".join(within.with_suffix("").parts), *sys.argv[1:]])
+    # Where things lie is this machine's own affair: of an absolute path the last part is kept.
+    typed = [Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:]]
+    command = shlex.join(["python", "-m", ".".join(within.with_suffix("").parts), *typed])
     record = {"created": now(), "command": command, "host": host(), "versions": versions(), "rows": rows}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(record, indent=1) + "\n")
