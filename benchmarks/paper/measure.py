@@ -1,5 +1,7 @@
 """Which test images a network answers right under each measure of the claims."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -55,6 +57,9 @@ def _measured(name: str, work: Work, one: Party, reply: Reply, *, battery: str) 
         return fight.slim.stands
     if name in SHIFTS:
         (case,) = (case for case in worst_cases(work.images.shape)[0] if case.name == SHIFTS[name])
+        if case.name == "occlusion":
+            # The claims were written, and the first rows measured, with every second place.
+            case = replace(case, positions=tuple(place for place in case.positions if not any(at % 2 for at in place)))
         return _endures(case, work, one, right)
     planned = next(each for each in plan_for(work.images.shape).each if (each.name, str(each.severity)) == (word, rest))
     images = corrupt(planned, work.images.read(range(len(right))), work.seeds.tolist())

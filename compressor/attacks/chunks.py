@@ -79,17 +79,35 @@ class Chunks:
         return tuple(torch.cat(columns)[order.to(columns[0].device)] for columns in zip(*answers, strict=True))
 
 
+def fullest_first(rows: NDArray[np.int64], seeds: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """Order images so that any `size` of them that follow each other fill a chunk as well as can be.
+
+    Args:
+        rows: (n,) which images.
+        seeds: (n,) theirs; they name the slots.
+        size: images per chunk.
+
+    Returns:
+        (n,) the same rows: the first of every slot, then the second of every slot, and so on.
+    """
+    slots = seeds % size
+    return rows[np.lexsort((slots, _rank(slots)))]
+
+
 def _pack(seeds: Tensor, size: int) -> list[tuple[Tensor, Tensor]]:
     """Return (rows, slots) of as few chunks as can be, no two rows of a chunk in one slot."""
     slots = seeds.cpu().numpy() % size
+    rank = _rank(slots)
+    chunks = [np.flatnonzero(rank == number) for number in range(int(rank.max()) + 1)]
+    return [(torch.from_numpy(rows), torch.from_numpy(slots[rows])) for rows in chunks]
+
+
+def _rank(slots: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return (n,) how many come before each in its own slot."""
     order = np.argsort(slots, kind="stable")
-    first = np.searchsorted(slots[order], slots[order])
-    rank = np.arange(len(order)) - first
-    return [(torch.from_numpy(rows), torch.from_numpy(slots[rows])) for rows in _grouped(order, rank)]
-
-
-def _grouped(order: NDArray[np.int64], rank: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    return [order[rank == number] for number in range(int(rank.max()) + 1)]
+    rank = np.empty(len(slots), dtype=np.int64)
+    rank[order] = np.arange(len(slots)) - np.searchsorted(slots[order], slots[order])
+    return rank
 
 
 def _dense(num: int, size: int) -> list[tuple[Tensor, Tensor]]:

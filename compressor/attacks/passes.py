@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from compressor.attacks.model import AttackedModel
-from compressor.attacks.table import Settings, run_attack
+from compressor.attacks.table import SEARCH, Settings, run_attack
 from compressor.attacks.threat import Threat
 
 SIDE = 8
@@ -33,7 +33,11 @@ def passes(name: str, settings: Settings, *, threat: Threat, num_classes: int) -
         "square": (1 + int(settings.get("num_queries", 0)), 0),
         "noise": (int(settings.get("num_draws", 0)), 0),
     }
-    return known[name] if name in known else _counted(name, settings, threat=threat, num_classes=num_classes)
+    if name not in known:
+        return _counted(name, settings, threat=threat, num_classes=num_classes)
+    forward, backward = known[name]
+    # Each answer of a search in bfloat16 may have to be given again in float32.
+    return forward + (backward if settings.get(SEARCH) == "bf16" else 0), backward
 
 
 class Unmoved(nn.Module):

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from torch import Tensor
@@ -45,6 +46,11 @@ MINIMUM_NORM = frozenset({"fab-targeted", "fmn", f"{PREFIX}FAB", f"{PREFIX}DeepF
 BY_ANSWERS = frozenset({"square", "noise"})
 """Our own attacks that only ask for answers: whatever answers can be attacked, a file as well as a model."""
 
+SEARCH = "search"
+"""Setting of our attacks by gradients, stated only where it is chosen: `bf16` looks for adversarial images in bfloat16.
+They are judged in float32 like all others."""
+SEARCHES = ("fp32", "bf16")
+
 CLEAN_LOGITS = "clean_logits"
 """Parameter of attacks that begin by asking what the clean images are answered. Knowing it is no setting."""
 
@@ -78,7 +84,7 @@ def fit(name: str, settings: Settings, *, threat: Threat, num_classes: int) -> t
     if "num_targets" in full:
         full["num_targets"] = min(int(full["num_targets"]), num_classes - 1)
     if name == "apgd-targeted" and num_classes < TARGETED_DLR_NEEDS:
-        left = {key: full[key] for key in ("num_restarts", "rho")}
+        left = {key: full[key] for key in ("num_restarts", "rho", SEARCH) if key in full}
         num_steps = int(full["num_steps"]) * int(full["num_targets"])
         return "apgd", settings_of("apgd") | left | {"loss": "margin", "num_steps": num_steps}
     return name, full
@@ -115,6 +121,8 @@ def run_attack(
         assert isinstance(model, AttackedModel)
         name = name.removeprefix(PREFIX)
         return run_torchattacks(model, images, labels, threat=threat, seeds=seeds, name=name, settings=chosen)
+    in_bf16 = chosen.pop(SEARCH, "fp32") == "bf16"
     if CLEAN_LOGITS in inspect.signature(ATTACKS[name]).parameters:
         chosen[CLEAN_LOGITS] = clean_logits
-    return ATTACKS[name](model, images, labels, threat=threat, seeds=seeds, **chosen)
+    with model.searching_in_bf16() if in_bf16 and isinstance(model, AttackedModel) else nullcontext():
+        return ATTACKS[name](model, images, labels, threat=threat, seeds=seeds, **chosen)

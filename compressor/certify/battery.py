@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from compressor.attacks.losses import UNTARGETED
-from compressor.attacks.table import ATTACKS, WITHOUT_GRADIENT, Settings, fit, settings_of
+from compressor.attacks.table import (
+    ATTACKS,
+    BY_ANSWERS,
+    SEARCH,
+    SEARCHES,
+    WITHOUT_GRADIENT,
+    Settings,
+    fit,
+    settings_of,
+)
 from compressor.attacks.threat import Threat
 from compressor.attacks.torchattacks import PREFIX
 from compressor.errors import OptionError
@@ -108,6 +117,10 @@ may be called AutoAttack's only where `holds_autoattack` says so: with few class
 """
 
 
+WORDS = {"loss": tuple(UNTARGETED), SEARCH: SEARCHES}
+"""Settings that are one of a few words."""
+
+
 def holds_autoattack(attacks: Sequence[Assault], threat: Threat) -> bool:
     """Say whether fitted attacks hold AutoAttack's components, in its order, at the settings that ten classes give."""
     left = iter(attacks)
@@ -145,14 +158,18 @@ def _assault(table: Mapping[str, Any], where: str) -> Assault:
         raise OptionError(f"{where} has the name {name!r}", advice=f"use one of {known}, or {PREFIX}NAME")
     where = f"{where} ({name})"
     defaults = None if name.startswith(PREFIX) else settings_of(name)
+    if defaults is not None and name not in BY_ANSWERS:
+        defaults[SEARCH] = SEARCHES[0]
     for key, value in settings.items():
         if defaults is not None and key not in defaults:
             raise OptionError(f"{where} has no setting {key!r}", advice=f"it has: {', '.join(sorted(defaults))}")
         fitting = _is_plain(value) if defaults is None else _is_fitting(key, value, defaults[key])
         if not fitting:
             default = "" if defaults is None else f"; the default is {defaults[key]!r}"
-            losses = f"use one of {', '.join(UNTARGETED)}" if key == "loss" else "numbers must be above zero"
-            raise OptionError(f"{where} cannot have {key} = {value!r}", advice=losses + default)
+            words = f"use one of {', '.join(WORDS[key])}" if key in WORDS else "numbers must be above zero"
+            raise OptionError(f"{where} cannot have {key} = {value!r}", advice=words + default)
+    if settings.get(SEARCH) == SEARCHES[0]:
+        del settings[SEARCH]  # what is stated although it is the default makes no other battery
     return Assault(name=name, settings=settings)
 
 
@@ -164,7 +181,7 @@ def _is_fitting(key: str, value: object, default: object) -> bool:
     if isinstance(default, bool):
         return isinstance(value, bool)
     if isinstance(default, str):
-        return value in UNTARGETED if key == "loss" else isinstance(value, str)
+        return value in WORDS[key]
     if not isinstance(value, int | float) or isinstance(value, bool):
         return False
     return 0 < value < math.inf and (isinstance(value, int) or isinstance(default, float))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from compressor.archive import Arrays
+from compressor.attacks.chunks import fullest_first
 from compressor.attacks.model import num_slots
 from compressor.certify.corruption_outcome import Asked, CorruptionOutcome, Right
 from compressor.certify.fleet import Rows
@@ -181,6 +182,7 @@ def _endure(work: Work, party: Party, is_right: Right, cases: tuple[WorstCase, .
             land(arrays, step)
         for column in range(len(cases)):
             todo = np.flatnonzero(~done[:, column])
+            todo = fullest_first(todo, work.seeds[todo], party.twins.model.chunks.size)
             compute = partial(_endures, work, party, cases, column)
             for arrays in work.fleet.fly(store, f"{column:03d}-", todo, compute, party.twins.model.relieve):
                 land(arrays, step)

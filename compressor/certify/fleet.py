@@ -51,8 +51,8 @@ class Fleet:
         Args:
             store: where flights are saved, by the first process.
             prefix: of their names, which sort in the order of the work.
-            rows: (n,) the images, ascending.
-            compute: on some of them.
+            rows: (n,) the images, those together that are best computed together.
+            compute: on some of them, ascending.
             relieve: called when memory ran out.
             most: images per flight, where each takes so long that fewer must do.
 
@@ -60,7 +60,7 @@ class Fleet:
             MachineError: not even one image fits in memory.
         """
         size = min(self.batch_size, most or self.batch_size, max(-(-len(rows) // self.crew.size), 1))
-        flights = [rows[start : start + size] for start in range(0, len(rows), size)]
+        flights = [np.sort(rows[start : start + size]) for start in range(0, len(rows), size)]
         for start in range(0, len(flights), self.crew.size):
             mine = flights[start : start + self.crew.size][self.crew.rank :][:1]
             found = [arrays for flight in mine for arrays in self._within_memory(flight, compute, relieve)]

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from compressor.archive import Arrays
 from compressor.attacks.ball import Ball
+from compressor.attacks.chunks import fullest_first
 from compressor.attacks.passes import passes
 from compressor.attacks.table import ATTACKS, BY_ANSWERS, MINIMUM_NORM, run_attack
 from compressor.attacks.threat import Threat
@@ -125,6 +126,7 @@ class Siege:
                 self._land(arrays, step)
         for number in range(len(self.attacks)):
             todo = np.flatnonzero(self.stands & (self._num_done <= number))
+            todo = fullest_first(todo, self.ground.seeds[todo], twins.model.chunks.size)
             compute = partial(self._fly, twins, transferred, number)
             most = self._most_at_once(twins, number)
             for arrays in fleet.fly(store, f"{number:02d}-", todo, compute, twins.model.relieve, most=most):
@@ -137,13 +139,15 @@ class Siege:
 
     def _most_at_once(self, twins: Twins, number: int) -> int:
         """Return how many images may fly together, so that a long attack loses little to a kill or a time limit."""
-        attack, fewest = self.attacks[number], twins.model.chunks.size
+        chunks = twins.model.chunks
+        attack, fewest = self.attacks[number], chunks.size * (chunks.threads if chunks.device.type == "cpu" else 1)
         if attack.name == TRANSFER:
             return PASSES_PER_FLIGHT
         if attack.name not in ATTACKS:  # one of torchattacks: how long it takes is its own affair
             return fewest
         counted = passes(attack.name, attack.settings, threat=self.threat, num_classes=twins.num_classes)
-        return max(fewest, PASSES_PER_FLIGHT // max(sum(counted), 1))
+        most = PASSES_PER_FLIGHT // max(sum(counted), 1)
+        return max(fewest, most - most % chunks.size)
 
     def _follows(self, arrays: Arrays) -> bool:
         """Say whether a saved flight is the next one for its images (not so when an earlier file was damaged)."""

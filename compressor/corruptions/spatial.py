@@ -17,7 +17,8 @@ from compressor.types import Skipped
 SMALLEST_SIDE = 8
 """Below this a translation by an eighth of the side is less than a pixel."""
 
-STEPS_EACH_WAY = 9
+PATCH_STEPS, SHIFT_STEPS = 17, 9
+"""Places each way: at 32 pixels every place of the patch, and every translation."""
 MOST_DEGREES = 30
 NUM_ROTATIONS = 31
 FILL = 0.0
@@ -48,8 +49,8 @@ class WorstCase:
 def worst_cases(shape: tuple[int, int, int]) -> tuple[tuple[WorstCase, ...], tuple[tuple[str, Skipped], ...]]:
     """Return the adversaries for images of (C, H, W), and the names of those that are undefined there, with why.
 
-    At 32 pixels: a patch of 16 at every second place (9 x 9), every translation by up to 4 pixels (9 x 9), and every
-    second degree up to 30 (31). Elsewhere sizes scale with the shorter side, and the grids have as many places.
+    At 32 pixels: a patch of 16 at every place (17 x 17), every translation by up to 4 pixels (9 x 9), and every second
+    degree up to 30 (31). Elsewhere sizes scale with the shorter side, and the grids have at most as many places.
     """
     height, width = shape[1:]
     side = min(height, width)
@@ -57,18 +58,18 @@ def worst_cases(shape: tuple[int, int, int]) -> tuple[tuple[WorstCase, ...], tup
         why = Skipped(reason=f"it is defined from {SMALLEST_SIDE} pixels on, and the images have {side}")
         return (), tuple((name, why) for name in ("occlusion", "translation", "rotation"))
     patch, most = side // 2, side // 8
-    rows, columns = _spread(0, height - patch), _spread(0, width - patch)
-    shifts = _spread(-most, most)
+    rows, columns = _spread(0, height - patch, PATCH_STEPS), _spread(0, width - patch, PATCH_STEPS)
+    shifts = _spread(-most, most, SHIFT_STEPS)
     angles = tuple((float(angle),) for angle in torch.linspace(-MOST_DEGREES, MOST_DEGREES, NUM_ROTATIONS).tolist())
     return (
         _grid(
             "occlusion",
-            {"patch": patch, "fill": FILL, "stride": max(1.0, (side - patch) / (STEPS_EACH_WAY - 1))},
+            {"patch": patch, "fill": FILL, "stride": max(1.0, (side - patch) / (PATCH_STEPS - 1))},
             tuple((float(row), float(column)) for row in rows for column in columns),
         ),
         _grid(
             "translation",
-            {"most_pixels": most, "fill": FILL, "stride": max(1.0, 2 * most / (STEPS_EACH_WAY - 1))},
+            {"most_pixels": most, "fill": FILL, "stride": max(1.0, 2 * most / (SHIFT_STEPS - 1))},
             tuple((float(down), float(right)) for down in shifts for right in shifts),
         ),
         _grid(
@@ -110,10 +111,9 @@ def rotated(images: Tensor, degrees: float) -> Tensor:
     return sampled(images, down, across, None).clamp(0, 1)
 
 
-def _spread(first: int, last: int) -> list[int]:
-    """Return up to nine whole numbers from first to last, evenly."""
-    steps = STEPS_EACH_WAY - 1
-    return sorted({round(first + (last - first) * step / steps) for step in range(STEPS_EACH_WAY)})
+def _spread(first: int, last: int, num: int) -> list[int]:
+    """Return up to `num` whole numbers from first to last, evenly."""
+    return sorted({round(first + (last - first) * step / (num - 1)) for step in range(num)})
 
 
 def _grid(name: str, settings: dict[str, str | int | float | bool], positions: tuple[Position, ...]) -> WorstCase:

@@ -7,6 +7,8 @@ from torch import nn
 
 from compressor.attacks.losses import cross_entropy, difference
 from compressor.attacks.model import AttackedModel
+from compressor.attacks.table import fit, run_attack
+from compressor.attacks.threat import parse_threat
 from compressor.errors import CertifyError
 
 SHAPE = (1, 8, 8)
@@ -110,3 +112,45 @@ def test_a_linear_model_is_its_own_oracle():
         _, _, gradient = model.loss_and_gradient(case.images, difference, case.labels, targets)
     weight = case.net[1].weight.detach()
     assert torch.allclose(gradient.flatten(1), weight[targets] - weight[case.labels], atol=1e-6)
+
+
+class _Close(nn.Module):
+    """Class 1 wins by three thousandths of the brightness, which bfloat16 rounds away: there class 0 wins."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(64, 2, bias=False)
+        self.head.weight.data[0], self.head.weight.data[1] = 1.0, 1.003
+
+    def forward(self, images):
+        return self.head(images.flatten(1))
+
+
+def test_a_search_in_bfloat16_breaks_nothing_that_float32_answers_right():
+    """The gradient comes from bfloat16; whatever that answers wrong is answered again, and counted."""
+    images, ones = torch.full((3, *SHAPE), 0.5), torch.ones(3, dtype=torch.int64)
+    with AttackedModel(_Close(), shape=SHAPE) as model:
+        with model.searching_in_bf16():
+            logits, _, gradient = model.loss_and_gradient(images, difference, ones, 1 - ones)
+        assert (logits.argmax(1) == 1).all()
+        assert (model.num_forward, model.num_backward) == (6, 3)
+        # 1.003 is 1 in bfloat16, so that the way from class 1 to class 0 is flat.
+        assert not gradient.any()
+        _, _, exact = model.loss_and_gradient(images, difference, ones, 1 - ones)
+    assert exact.any()
+
+
+def test_an_attack_searches_in_bfloat16_where_its_settings_say_so():
+    """Its climb is another one, what it finds is within the threat, and afterwards nothing computes in bfloat16."""
+    net, threat, seeds = pruned_like().eval(), parse_threat("linf:0.1"), torch.arange(20)
+    torch.manual_seed(1)
+    images = torch.rand(20, *SHAPE)
+    labels = net(images).argmax(1).detach()
+    with AttackedModel(net, shape=SHAPE) as model:
+        _, settings = fit("apgd", {"num_steps": 5}, threat=threat, num_classes=7)
+        plain = run_attack("apgd", settings, model, images, labels, threat=threat, seeds=seeds)
+        found = run_attack("apgd", {**settings, "search": "bf16"}, model, images, labels, threat=threat, seeds=seeds)
+        again = run_attack("apgd", settings, model, images, labels, threat=threat, seeds=seeds)
+    assert not torch.equal(plain, found)
+    assert torch.equal(plain, again)
+    assert (found - images).abs().max() <= 0.1 + 1e-6

@@ -37,6 +37,14 @@ def test_the_count_is_exact(name: str, num_classes: int, norm: str) -> None:
     assert passes(fitted, settings, threat=threat, num_classes=num_classes) == found
 
 
+def test_a_search_in_bfloat16_may_take_one_answer_more_for_each_gradient() -> None:
+    """What bfloat16 answers wrong is answered again."""
+    threat = parse_threat("linf:8/255")
+    settings = {"num_steps": 3, "num_restarts": 2}
+    assert passes("pgd", settings, threat=threat, num_classes=10) == (8, 6)
+    assert passes("pgd", {**settings, "search": "bf16"}, threat=threat, num_classes=10) == (14, 6)
+
+
 def test_attacks_of_the_catalogue_are_counted_by_running_them() -> None:
     """Five steps of its PGD are five passes both ways."""
     threat = parse_threat("linf:8/255")

@@ -83,6 +83,19 @@ def test_a_list_from_a_file(tmp_path):
     assert battery.fitted(LINF, 10)[0].settings["num_steps"] == 40
 
 
+def test_a_search_in_bfloat16_is_another_battery(tmp_path):
+    """It is stated, and in the digest; asking for float32 is asking for nothing."""
+    path, digests = tmp_path / "mine.toml", []
+    for line in ("", 'search = "fp32"\n', 'search = "bf16"\n'):
+        path.write_text(f'[[attack]]\nname = "apgd-targeted"\n{line}')
+        for num_classes in (10, 3):
+            (attack,) = read_battery(str(path)).fitted(LINF, num_classes)
+            assert attack.settings.get("search") == ("bf16" if "bf16" in line else None)
+            digests.append(digest_of_attacks((attack,), LINF))
+    assert digests[:2] == digests[2:4]
+    assert not set(digests[4:]) & set(digests[:4])
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -94,6 +107,8 @@ def test_a_list_from_a_file(tmp_path):
         ('[[attack]]\nname = "pgd"\nnum_steps = 2.5\n', "num_steps = 2.5"),
         ('[[attack]]\nname = "pgd"\nnum_steps = true\n', "num_steps = True"),
         ('[[attack]]\nname = "pgd"\nloss = "mse"\n', "loss = 'mse'"),
+        ('[[attack]]\nname = "pgd"\nsearch = "fp16"\n', "search = 'fp16'"),
+        ('[[attack]]\nname = "square"\nsearch = "bf16"\n', "no setting 'search'"),
         ('[[attack]]\nname = "torchattacks:PGD"\nsteps = [1]\n', r"steps = \[1\]"),
         ('name = "pgd"\n', "something else"),
         ("[[attack]\n", "cannot be read"),

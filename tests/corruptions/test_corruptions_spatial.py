@@ -12,12 +12,11 @@ def images(*shape: int) -> torch.Tensor:
 
 
 def test_at_32_pixels_the_grids_are_those_of_the_papers():
-    """A patch of 16 at 81 places, translations by up to 4, 31 rotations by up to 30 degrees."""
+    """A patch of 16 at all its 289 places, translations by up to 4, 31 rotations by up to 30 degrees."""
     (patch, shift, turn), skipped = worst_cases((3, 32, 32))
     assert skipped == ()
-    assert patch.settings == {"patch": 16, "fill": 0.0, "stride": 2.0, "num_positions": 81}
-    assert patch.positions[0] == (0, 0)
-    assert patch.positions[-1] == (16, 16)
+    assert patch.settings == {"patch": 16, "fill": 0.0, "stride": 1.0, "num_positions": 289}
+    assert set(patch.positions) == {(row, column) for row in range(17) for column in range(17)}
     assert shift.settings["most_pixels"] == 4
     assert set(shift.positions) == {(down, right) for down in range(-4, 5) for right in range(-4, 5)}
     assert [angle for (angle,) in turn.positions] == pytest.approx(range(-30, 31, 2))
@@ -26,7 +25,7 @@ def test_at_32_pixels_the_grids_are_those_of_the_papers():
 def test_sizes_scale_with_the_side():
     """At 224 pixels seven times as far with as many places; a rectangle is covered to its ends; tiny ones are not."""
     patch, shift, _ = worst_cases((3, 224, 224))[0]
-    assert (patch.settings["patch"], patch.settings["stride"], len(patch.positions)) == (112, 14.0, 81)
+    assert (patch.settings["patch"], patch.settings["stride"], len(patch.positions)) == (112, 7.0, 289)
     assert (shift.settings["most_pixels"], shift.settings["stride"]) == (28, 7.0)
     wide = worst_cases((1, 10, 20))[0][0]
     assert (wide.settings["patch"], wide.positions[-1]) == (5, (5, 15))
