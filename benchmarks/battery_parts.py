@@ -89,8 +89,8 @@ def parts(*, repeats: int, num_images: int) -> tuple[Part, ...]:
                 batteries=BOTH,
             )
             for which, opens, threat in (
-                ("robust", robust_resnet, "linf:2/255"),
-                ("robust", robust_resnet, "l2:1/4"),
+                ("robust", robust_resnet, "linf:4/255"),
+                ("robust", robust_resnet, "l2:1/2"),
                 ("natural", natural_resnet, "linf:1/510"),
                 ("natural", natural_resnet, "l2:1/8"),
             )

@@ -1,10 +1,12 @@
 """The attacked model: gradients, counts, and nothing left behind."""
 
+import numpy as np
 import pytest
 import torch
 from attack_nets import LinearCase, pruned_like
 from torch import nn
 
+from compressor.attacks.chunks import fullest_first
 from compressor.attacks.losses import cross_entropy, difference
 from compressor.attacks.model import AttackedModel
 from compressor.attacks.table import fit, run_attack
@@ -154,3 +156,15 @@ def test_an_attack_searches_in_bfloat16_where_its_settings_say_so():
     assert not torch.equal(plain, found)
     assert torch.equal(plain, again)
     assert (found - images).abs().max() <= 0.1 + 1e-6
+
+
+def test_images_are_ordered_so_that_chunks_are_full():
+    """Survivors crowd in some slots; those that follow each other then sit in different ones, as long as there are."""
+    rows = np.array([3, 8, 11, 19, 27, 33, 35, 40])
+    seeds = rows + 100 * 8  # eight slots: 3, 0, 3, 3, 3, 1, 3, 0
+    ordered = fullest_first(rows, seeds, 8)
+    assert ordered.tolist() == [8, 33, 3, 40, 11, 19, 27, 35]
+    assert fullest_first(rows[:0], seeds[:0], 8).tolist() == []
+    many = np.flatnonzero(np.random.default_rng(0).random(4000) < 0.25)
+    flights = [many_part % 16 for many_part in np.split(fullest_first(many, many, 16)[: 16 * 40], 40)]
+    assert all(len(set(slots.tolist())) == 16 for slots in flights)
