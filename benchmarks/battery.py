@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--again", action="store_true", help="measure anew what has a row")
     parser.add_argument("--stale", action="store_true", help="measure nothing, say what would be measured")
     parser.add_argument("--repeats", type=int, default=2, help="how often full runs on an oracle, to be timed")
-    parser.add_argument("--num-images", type=int, default=100, help="of the residual networks")
+    parser.add_argument("--num-images", type=int, default=500, help="of the residual networks")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1, help="chunks computed at the same time")
     parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared" / "data", help="oracles and archives")

@@ -42,7 +42,7 @@ if [ $# -ge 4 ]; then
     [ -z "${STATE:-}" ] || cp -r "$STATE/." "$out/resnet56-state"
     part resnet56 400 python3 -m benchmarks.resnet56 --device cuda:0 --seconds 380 --cifar "$2" --shared "$4" \
         --state "$out/resnet56-state" --output "$out"
-    part battery 150 python3 -m benchmarks.battery resnet --num-images 200 --device cuda:0 --shared "$4" --cifar "$2" \
+    part battery 150 python3 -m benchmarks.battery resnet --num-images 500 --device cuda:0 --shared "$4" --cifar "$2" \
         --work /tmp/compress-battery
     cp benchmarks/results/battery/resnet20-*.json "$out" 2>/dev/null
     # The grid of the paper takes hours: give OUT/paper of the call before as PAPER, and it goes on there.

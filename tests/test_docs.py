@@ -12,6 +12,7 @@ from docs_page import CODE, LIGHT, PAGES, ROOT, Reader, blocks, photos
 
 from cli.app import COMMANDS, app
 from cli.reference import page as reference
+from compressor.certify.battery import read_battery
 from compressor.gate.policy import parse_policy
 
 ALL = [(page, block) for page in PAGES for block in blocks(page)]
@@ -49,12 +50,18 @@ def test_every_command_and_option_exists() -> None:
         assert options <= _options(words[1]), line
 
 
-def test_policies_are_read_by_the_gate() -> None:
-    """Each TOML block that says so is a policy."""
+def test_policies_and_batteries_are_read(tmp_path: Path) -> None:
+    """Each TOML block is a policy, or a list of attacks."""
     found = [block.text for _, block in ALL if block.language == "toml"]
-    assert len(found) >= 5
+    batteries = [text for text in found if text.startswith("[[attack]]")]
+    assert len(batteries) == 1
+    assert len(found) >= 6
     for text in found:
-        parse_policy(text, "docs")
+        if text in batteries:
+            (tmp_path / "mine.toml").write_text(text)
+            read_battery(str(tmp_path / "mine.toml"))
+        else:
+            parse_policy(text, "docs")
 
 
 def test_workflows_name_what_the_action_takes() -> None:
