@@ -19,10 +19,10 @@ lint: $(STAMP)
 	$(BIN)/mypy
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -q -n 2
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 test-slow: $(STAMP)
-	$(BIN)/python -m pytest -q -n 2 -m 'slow and not gpu and not browser'
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m 'slow and not gpu and not browser'
 
 # Where no Chromium is installed, every test says so and is skipped.
 test-browser: $(STAMP)
