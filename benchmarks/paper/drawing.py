@@ -3,48 +3,51 @@
 An SVG file of its own, readable on light and dark ground.
 """
 
-from collections.abc import Callable, Sequence
-from html import escape
+from collections.abc import Sequence
 
 from benchmarks.paper.judge import Finding, Spread
+from compressor.report.drawings.canvas import MaxNLocator, Paint, as_file, panel, rules, settings, sheet, svg
 
-LEFT, RIGHT, LINE, TOP = 300.0, 640.0, 17.0, 26.0
-STEPS = (1, 2, 5, 10, 20, 50)
-"""Points between two rules, the smallest that leaves at most eight of them."""
-STYLE = (
-    "text{font:12px sans-serif;fill:#222}line{stroke:#222;stroke-width:1.5}.rule{stroke:#ccc;stroke-width:1}"
-    ".zero{stroke:#888;stroke-width:1.5}circle{fill:#0b63a5}.far circle{fill:#b3480f}"
-    "@media(prefers-color-scheme:dark){text{fill:#ddd}line{stroke:#ddd}.rule{stroke:#444}.zero{stroke:#999}"
-    "circle{fill:#6db7ef}.far circle{fill:#f0a070}}"
-)
+WIDTH, LEFT, RIGHT, LINE, TOP, FOOT = 664.0, 300.0, 24.0, 17.0, 26.0, 26.0
+STRONG = "#b3480f"
+DARK = {
+    Paint.GROUND: "#14171b",
+    Paint.INK: "#e8eaed",
+    Paint.QUIET: "#a3abb8",
+    Paint.RULE: "#343a43",
+    Paint.SLIM: "#7fb0ff",
+    STRONG: "#f0a070",
+}
+SPOKEN = "Differences in points, with intervals over seeds"
+KINDS = ((False, "o", Paint.SLIM, "the claim's own measures"), (True, "s", STRONG, "the strong battery"))
 
 
+@settings()
 def forest(findings: Sequence[Finding]) -> str:
-    """Return the drawing of all findings that were measured; dots are means, lines t intervals over seeds."""
+    """Return the drawing of all findings that were measured; marks are means, lines t intervals over seeds."""
     lines = [line for finding in findings for line in _lines(finding)]
-    ends = [end for _, spread, _ in lines for end in (*spread.over_seeds, spread.mean)]
-    low, high = 100 * min([*ends, 0.0]), 100 * max([*ends, 0.0])
-    step = next((each for each in STEPS if (high - low) / each <= 8), STEPS[-1])
-    low, high = step * (low // step), step * -(-high // step)
-    scale = (RIGHT - LEFT) / ((high - low) or 1)
-    foot = TOP + LINE * len(lines)
-    rules = [_rule(value, LEFT + scale * (value - low), foot - 4) for value in range(int(low), int(high) + 1, step)]
-    marks = [
-        _mark(words, spread, is_strong, TOP + LINE * place + 4, lambda share: LEFT + scale * (100 * share - low))
-        for place, (words, spread, is_strong) in enumerate(lines)
-    ]
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {RIGHT + 24:g} {foot + 6:g}" role="img" '
-        f'aria-label="Differences in points, with intervals over seeds"><style>{STYLE}</style>'
-        f"{''.join(rules)}{''.join(marks)}</svg>\n"
-    )
-
-
-def _rule(value: int, x: float, foot: float) -> str:
-    return (
-        f'<line class="{"rule" if value else "zero"}" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 8}" y2="{foot:.1f}"/>'
-        f'<text x="{x:.1f}" y="{TOP - 12}" text-anchor="middle">{f"{value:+d}" if value else 0}</text>'
-    )
+    high = LINE * len(lines)
+    figure = sheet(width=WIDTH, height=TOP + high + FOOT)
+    axes = panel(figure, left=LEFT, top=TOP, width=WIDTH - LEFT - RIGHT, height=high)
+    rules(axes)
+    axes.grid(visible=False, axis="y")
+    axes.set_ylim(len(lines) - 0.5, -0.5)
+    axes.set_yticks(range(len(lines)), [words for words, _, _ in lines], color=Paint.INK)
+    axes.xaxis.tick_top()
+    axes.xaxis.set_major_locator(MaxNLocator(10, integer=True, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:+.0f}" if value else "0")
+    axes.axvline(0, color=Paint.QUIET, linewidth=1.5)
+    for is_strong, mark, paint, label in KINDS:
+        some = [(place, spread) for place, (_, spread, strong) in enumerate(lines) if strong == is_strong]
+        places = [place for place, _ in some]
+        first, last = ([100 * spread.over_seeds[end] for _, spread in some] for end in (0, 1))
+        axes.hlines(places, first, last, color=Paint.INK, linewidth=1.5, gid="interval")
+        kind = "strong" if is_strong else "own"
+        means = [100 * spread.mean for _, spread in some]
+        axes.plot(means, places, mark, color=paint, markersize=7.5, label=label, gid=kind)
+    figure.legend(loc="lower right", bbox_to_anchor=(1 - RIGHT / WIDTH, 0), ncols=2, frameon=False, borderpad=0.3)
+    dark = {str(light): other for light, other in DARK.items()}
+    return as_file(svg(figure, name="forest", spoken=SPOKEN, dark=dark)).decode()
 
 
 def _lines(finding: Finding) -> list[tuple[str, Spread, bool]]:
@@ -58,13 +61,3 @@ def _lines(finding: Finding) -> list[tuple[str, Spread, bool]]:
         (f"{finding.claim.id}, {each.measure}", each.spread, True) for each in finding.strong if each.says_something
     ]
     return [(f"{finding.claim.id}, {group}", finding.spread, False), *strong]
-
-
-def _mark(words: str, spread: Spread, is_strong: bool, y: float, place: Callable[[float], float]) -> str:
-    first, last = (place(end) for end in spread.over_seeds)
-    return (
-        f"<g{' class=' + chr(34) + 'far' + chr(34) if is_strong else ''}>"
-        f'<text x="{LEFT - 12}" y="{y + 4:.1f}" text-anchor="end">{escape(words)}</text>'
-        f'<line x1="{first:.1f}" x2="{last:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        f'<circle cx="{place(spread.mean):.1f}" cy="{y:.1f}" r="4"/></g>'
-    )

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from html import escape
 
 from compressor.gate import wording
-from compressor.report import plots
-from compressor.report.axes import shares, times
 from compressor.report.comparison import Comparison, Row
+from compressor.report.frames import frame, side_by_side
 from compressor.report.markdown import commands_markdown, plain, table_markdown
 from compressor.report.page import whole_page
 from compressor.report.sections import section, table_html
@@ -126,7 +125,7 @@ def comparison_page(found: Comparison, commands: Sequence[str] = ()) -> bytes:
     first, *others = tables_of(found) or (None,)
     parts = [f"<header>\n<h1>{num} bundles compared</h1>\n</header>"]
     if first is not None:
-        parts.append(section(first.title, *_drawings(found), table_html(first)))
+        parts.append(section(first.title, _drawings(found), table_html(first)))
     parts += [section(table.title, table_html(table)) for table in others if table is not None]
     apart = "".join(f"<li>{escape(words)}</li>" for words in _apart(found))
     parts.append(section("Not compared", f"<ul>{apart}</ul>" if apart else ""))
@@ -135,24 +134,25 @@ def comparison_page(found: Comparison, commands: Sequence[str] = ()) -> bytes:
     return whole_page(f"{num} bundles compared", "\n".join(part for part in parts if part))
 
 
-def _drawings(found: Comparison) -> list[str]:
+def _drawings(found: Comparison) -> str:
     """Return accuracy, and robust accuracy at each threat, against latency; nothing where no latency is shared."""
     rows = [(number, row, row.timed) for number, row in enumerate(found.rows, start=1)]
     timed = [(number, row, latency.p50_ms) for number, row, latency in rows if latency is not None]
     if len(timed) < 2:
-        return []
-    across = times([p50 for _, _, p50 in timed])
-    drawings = []
-    for place, title in enumerate(("accuracy", *(f"robust accuracy at {threat}" for threat in found.threats))):
+        return ""
+    from compressor.report.drawings.squares import Dot, frontier
+
+    frames = []
+    for place, title in enumerate(("Accuracy", *(f"Robust accuracy at {threat}" for threat in found.threats))):
         values = [(row.accuracy, *row.robust)[place] for _, row, _ in timed]
         dots = [
-            plots.Dot(x=p50, y=value, name=str(number), is_best=row.is_best)
+            Dot(x=p50, y=value, name=str(number), is_best=row.is_best)
             for (number, row, p50), value in zip(timed, values, strict=True)
         ]
         spoken = f"{title}: " + "; ".join(
             f"{row.label} {wording.percent(value)} in {wording.milliseconds(p50)}"
             for (_, row, p50), value in zip(timed, values, strict=True)
         )
-        caption = f"Upwards: {title}. Across: median latency in ms. Filled: on the frontier."
-        drawings.append(plots.frontier(dots, across=across, upwards=shares(values), spoken=spoken, caption=caption))
-    return [f'<div class="plots">{"".join(drawings)}</div>']
+        drawn = frontier(dots, across="median latency in ms", is_share=False, name=f"frontier{place}", spoken=spoken)
+        frames.append(frame(drawn, title=title, caption="Filled: on the frontier, which all figures decide together."))
+    return side_by_side(*frames)

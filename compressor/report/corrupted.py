@@ -1,11 +1,9 @@
 """What corruptions and shifts left: a table of corruption by severity, and one of the worst places."""
 
-from html import escape
-
 from compressor.certify.certificate import Result
 from compressor.certify.corruption_result import CorruptionResult, WorstCaseRow
 from compressor.gate import wording
-from compressor.report import charts
+from compressor.report.frames import frame
 from compressor.report.summary import Summary
 from compressor.report.tables import UNKNOWN, Table
 
@@ -81,9 +79,13 @@ def _plain(share: float | None) -> str:
 
 def heat_map(found: CorruptionResult) -> str:
     """Return the slim model's accuracy under each corruption, from mild to severe, as rows of cells."""
-    bars = [
-        charts.heat_bar(name, [row.accuracy for row in found.rows if row.name == name], found.mean_of(name))
+    from compressor.report.drawings.rows import Heat, heat
+
+    severities = sorted({row.severity for row in found.rows})
+    cells = {(row.name, row.severity): row.accuracy for row in found.rows}
+    rows = [
+        Heat(name=name, shares=tuple(cells[name, each] for each in severities), mean=found.mean_of(name))
         for name in found.names
     ]
-    words = "Each row goes from severity 1 to 5; the fuller a cell, the more is still right. The figure is the mean."
-    return "\n".join([*bars, f'<p class="quiet">{escape(words)}</p>'])
+    caption = "Columns are severities; the fuller a cell's colour, the more is still right. The figure is the mean."
+    return frame(heat(rows, columns=[str(each) for each in severities], name="corruptions"), caption=caption)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from compressor.attacks.threat import Threat, parse_threat
 from compressor.gate import wording
-from compressor.report import charts
+from compressor.report.frames import frame
 from compressor.report.summary import Summary
 from compressor.report.tables import UNKNOWN, Table
 from compressor.types import Norm
@@ -52,10 +52,13 @@ def table_of(curves: tuple[Curve, ...]) -> Table:
 
 
 def drawing_of(curves: tuple[Curve, ...]) -> str:
-    """Return the curves as a chart; what it shows stands in the table."""
-    largest = max((threat for curve in curves for threat in curve.points), key=lambda threat: threat.epsilon)
+    """Return the curves as a drawing; what it shows stands in the table."""
+    from compressor.report.drawings.lines import Series, against_epsilon
+
+    threats = sorted({threat for curve in curves for threat in curve.points}, key=lambda threat: threat.epsilon)
+    largest = threats[-1]
     series = [
-        charts.Series(
+        Series(
             name=curve.name,
             points=((0.0, curve.clean), *((threat.radius, share) for threat, share in curve.points.items())),
         )
@@ -66,7 +69,9 @@ def drawing_of(curves: tuple[Curve, ...]) -> str:
         + ", ".join(f"{wording.percent(curve.points[threat])} at {threat}" for threat in _in_order(curve))
         for curve in curves
     )
-    return charts.line_chart(series, spoken=spoken, left="clean", right=str(largest), whole=True)
+    ticks = [(0.0, "clean"), *((threat.radius, "") for threat in threats[:-1]), (largest.radius, str(largest))]
+    drawn = against_epsilon(series, ticks=ticks, name=f"curve-{largest.norm}", spoken=spoken)
+    return frame(drawn, keys=[curve.name for curve in curves])
 
 
 def _in_order(curve: Curve) -> list[Threat]:

@@ -8,14 +8,14 @@ from html import escape
 from importlib.resources import files
 from string import Template
 
-from compressor.report import searched, sections
+from compressor.report import glance, searched, sections
 from compressor.report.summary import Summary
 
 SECTIONS: tuple[Callable[[Summary], str], ...] = (
     sections.verdict,
     sections.comparison,
     sections.conditions,
-    sections.robustness,
+    glance.robustness,
     sections.curve,
     sections.attacks,
     sections.samples,

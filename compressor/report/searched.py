@@ -4,9 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from compressor.gate import wording
-from compressor.report import plots
-from compressor.report.axes import shares
 from compressor.report.facts import CandidateFacts, SearchFacts
+from compressor.report.frames import frame, side_by_side
 from compressor.report.sections import section, table_html
 from compressor.report.summary import Summary
 from compressor.report.tables import UNKNOWN, Table
@@ -88,34 +87,34 @@ def section_of(summary: Summary) -> str:
     facts = summary.search
     if facts is None:
         return ""
-    return section("Candidates of the search", *drawings(facts), table_html(table_of(facts)))
+    return section("Candidates of the search", drawings(facts), table_html(table_of(facts)))
 
 
-def drawings(facts: SearchFacts) -> list[str]:
+def drawings(facts: SearchFacts) -> str:
     """Return accuracy and robust accuracy against size; nothing where fewer than two candidates were judged."""
     rows = judged(facts)
     if len(rows) < 2:
-        return []
-    across = plots.Axis(low=0, high=1.05, ticks=((0, "0 %"), (0.5, "50 %"), (1, "100 %")))
-    what = WHAT[facts.minimise]
-    drawn = []
-    for threat in (None, *facts.dense.robust):
-        title = "accuracy" if threat is None else f"robust accuracy at {threat}"
+        return ""
+    from compressor.report.drawings.squares import Dot, frontier
+
+    across = f"{WHAT[facts.minimise]}, as a share of dense"
+    frames = []
+    for number, threat in enumerate((None, *facts.dense.robust)):
+        title = "Accuracy" if threat is None else f"Robust accuracy at {threat}"
         whole = facts.dense.accuracy if threat is None else facts.dense.robust[threat]
         points = [(each, each.accuracy if threat is None else each.robust.get(threat)) for each in rows]
         known = [(each, share) for each, share in points if share is not None]
         dots = [
-            plots.Dot(
-                x=min(each.cost or 0.0, WHOLE), y=share, name=str(each.number), is_best=each.number == facts.winner
-            )
+            Dot(x=min(each.cost or 0.0, WHOLE), y=share, name=str(each.number), is_best=each.number == facts.winner)
             for each, share in known
         ]
-        dots.append(plots.Dot(x=WHOLE, y=whole, name=DENSE, is_best=False))
-        caption = f"Upwards: {title}. Across: {what}, as a share of dense. Filled: the chosen one."
-        upwards = shares([dot.y for dot in dots])
-        spoken = _spoken(title, known, what)
-        drawn.append(plots.frontier(dots, across=across, upwards=upwards, spoken=spoken, caption=caption))
-    return [f'<div class="plots">{"".join(drawn)}</div>']
+        dots.append(Dot(x=WHOLE, y=whole, name=DENSE, is_best=False))
+        spoken = _spoken(title, known, WHAT[facts.minimise])
+        drawn = frontier(dots, across=across, is_share=True, name=f"candidates{number}", spoken=spoken)
+        frames.append(
+            frame(drawn, title=title, caption="Filled: the chosen one. A line joins those that none beats here.")
+        )
+    return side_by_side(*frames)
 
 
 def _spoken(title: str, known: Sequence[tuple[CandidateFacts, float]], what: str) -> str:

@@ -1,13 +1,12 @@
 """The parts of report.html, top to bottom. Each returns HTML, or an empty text where nothing is known."""
 
-import re
+from collections.abc import Mapping, Sequence
 from html import escape
 
-from compressor.attacks.threat import Threat
 from compressor.certify.certificate import Result
 from compressor.gate import wording
-from compressor.gate.policy import threat_id
-from compressor.report import charts, corrupted, curves, plots, proofs, tables
+from compressor.report import corrupted, curves, proofs, tables
+from compressor.report.frames import frame, side_by_side
 from compressor.report.strip import strip
 from compressor.report.summary import Summary
 from compressor.report.tables import Table
@@ -16,8 +15,6 @@ from compressor.types import Norm
 MOST_OPEN_ROWS = 50
 """A longer table is folded."""
 
-DEMANDED = re.compile(r"at least ([\d.]+) %")
-
 
 def section(title: str, *parts: str) -> str:
     """Return a part of the page under its title; nothing where nothing stands under it."""
@@ -25,7 +22,8 @@ def section(title: str, *parts: str) -> str:
     return f"<section>\n<h2>{escape(title)}</h2>\n{body}\n</section>" if body else ""
 
 
-def _note(text: str) -> str:
+def note(text: str) -> str:
+    """Return a quiet paragraph; nothing for an empty text."""
     return f'<p class="quiet">{escape(text)}</p>' if text else ""
 
 
@@ -44,7 +42,7 @@ def table_html(table: Table) -> str:
     )
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(table.title)}"><table>\n'
-        f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>\n{_note(table.note)}"
+        f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>\n{note(table.note)}"
     )
 
 
@@ -54,7 +52,7 @@ def _from(table: Table | None) -> str:
 
 def verdict(summary: Summary) -> str:
     """The verdict on top, with what blocks and what was accepted."""
-    head = f"<header>\n<h1>{escape(summary.name)}</h1>\n{_note(summary.created)}"
+    head = f"<header>\n<h1>{escape(summary.name)}</h1>\n{note(summary.created)}"
     found = summary.verdict
     if found is None:
         return f'{head}\n<p class="verdict undecided"><strong>Not judged</strong></p>\n</header>'
@@ -94,53 +92,20 @@ def conditions(summary: Summary) -> str:
     )
 
 
-def robustness(summary: Summary) -> str:
-    """Clean accuracy and robust accuracy under each threat, with intervals."""
-    rows = [_bars(summary, "Clean accuracy", None)]
-    rows += [_bars(summary, f"Robust accuracy at {threat}", threat) for threat in summary.threats]
-    drawn = [row for row in rows if row]
-    if not drawn:
-        return ""
-    note = "The mark is what was measured, the band its interval; a dashed line is what the policy demands."
-    return section("Accuracy and robustness", *drawn, _note(note))
-
-
-def _bars(summary: Summary, title: str, threat: Threat | None) -> str:
-    place = None if threat is None else summary.threats.index(threat)
-    limit = _demanded(summary, "accuracy.min" if threat is None else f"robustness.{threat_id(threat)}.min")
-    bars = [
-        charts.interval_bar(column.name, figure, demanded=limit if column.name == "slim" else None)
-        for column in summary.columns
-        if (figure := column.accuracy if place is None else column.robust[place]) is not None
-    ]
-    if not bars:
-        return ""
-    ends = '<div class="ends" aria-hidden="true"><div><span>0 %</span><span>100 %</span></div></div>'
-    return f"<h3>{escape(title)}</h3>\n" + "\n".join([*bars, ends])
-
-
-def _demanded(summary: Summary, condition_id: str) -> float | None:
-    """Return the share that a condition demands, read from its own words."""
-    stated = summary.verdict.conditions if summary.verdict else ()
-    texts = [each.demanded for each in stated if each.id == condition_id]
-    match = DEMANDED.fullmatch(texts[0]) if texts else None
-    return float(match.group(1)) / 100 if match else None
-
-
 def curve(summary: Summary) -> str:
     """Accuracy of each model against epsilon, one chart for each norm."""
     parts = []
     for norm in Norm:
         found = curves.curves_of(summary, norm)
         if found:
-            parts += [curves.drawing_of(found), table_html(curves.table_of(found))]
+            parts += [side_by_side(curves.drawing_of(found)), table_html(curves.table_of(found))]
     return section("Accuracy against epsilon", *parts)
 
 
 def samples(summary: Summary) -> str:
     """The images that broke the file by most."""
-    note = "Grey is no change. Of the adversarial images in replay.npz, those answered wrong by the widest margin."
-    return section("Images that broke it", strip(summary.samples), _note(note)) if summary.samples else ""
+    words = "Grey is no change. Of the adversarial images in replay.npz, those answered wrong by the widest margin."
+    return section("Images that broke it", strip(summary.samples), note(words)) if summary.samples else ""
 
 
 def attacks(summary: Summary) -> str:
@@ -158,7 +123,7 @@ def corruptions(summary: Summary) -> str:
     found = summary.certificate.result.corruptions if summary.certificate else None
     if found is None:
         return ""
-    drawn = section("Corruptions, mild to severe", corrupted.heat_map(found))
+    drawn = section("Corruptions, mild to severe", side_by_side(corrupted.heat_map(found)))
     return "\n".join([drawn, *map(_from, corrupted.tables_of(summary))])
 
 
@@ -176,19 +141,28 @@ def classes(summary: Summary) -> str:
 
 def _falls(result: Result) -> str:
     """Return what became of each class, where there is a dense model to compare with."""
+    from compressor.report.drawings.rows import Change, changes
+
     before = result.baseline.per_class if result.baseline else ()
     pairs = list(zip(before, result.per_class, strict=False))
     first = f" at {result.threats[0].threat}" if result.threats else ""
-    kinds = (
-        ("Recall, dense to slim", [(new.label, old.recall, new.recall) for old, new in pairs]),
-        (f"Robust{first}, dense to slim", [(new.label, old.robust, new.robust) for old, new in pairs]),
-    )
-    parts = []
-    for title, rows in kinds:
-        bars = [charts.change_bar(name, old, new) for name, old, new in rows if old is not None and new is not None]
-        parts += [f"<h3>{escape(title)}</h3>", *bars] if bars else []
-    words = "A ring is the dense model, a dot the slim one." if parts else ""
-    return "\n".join([*parts, _note(words)])
+    kinds = {
+        "Recall": [(new.label, old.recall, new.recall) for old, new in pairs],
+        f"Robust{first}": [(new.label, old.robust, new.robust) for old, new in pairs],
+    }
+    frames = []
+    for number, (title, rows) in enumerate(kinds.items()):
+        known = [
+            Change(name=name, before=old, after=new) for name, old, new in rows if old is not None and new is not None
+        ]
+        drawn = changes(known, name=f"classes{number}-")
+        frames += [frame(each, title=f"{title}, dense to slim{_part(place)}") for place, each in enumerate(drawn)]
+    words = "A ring is the dense model, a dot the slim one." if frames else ""
+    return "\n".join([side_by_side(*frames), note(words)])
+
+
+def _part(place: int) -> str:
+    return ", continued" if place else ""
 
 
 def calibration(summary: Summary) -> str:
@@ -197,18 +171,28 @@ def calibration(summary: Summary) -> str:
     if result is None:
         return ""
     found = [("dense", result.baseline.calibration)] if result.baseline else []
-    known = [pair for pair in (*found, ("slim", result.calibration)) if plots.filled_bins(pair[1])]
+    known = [pair for pair in (*found, ("slim", result.calibration)) if tables.filled_bins(pair[1])]
     if not known:
         return ""
+    from compressor.report.drawings.squares import reliability
+
+    caption = "Upwards: how often it is right. The larger a dot, the more images."
+    drawn = frame(reliability(known, name="reliability"), caption=caption, keys=[name for name, _ in known])
     words = "; ".join(f"{name} {wording.percent(each.ece)}" for name, each in known)
-    return section("Reliability", plots.reliability(known), _note(f"Expected calibration error: {words}."))
+    return section("Reliability", side_by_side(drawn), note(f"Expected calibration error: {words}."))
 
 
 def layers(summary: Summary) -> str:
-    """Layer widths before and after."""
-    widest = max((each.before for each in summary.layers), default=1)
-    bars = [charts.width_bar(each.name, each.before, each.after, widest) for each in summary.layers]
-    return section("Layer widths", *bars)
+    """Layer widths before and after; many are folded."""
+    if not summary.layers:
+        return ""
+    from compressor.report.drawings.rows import Change, widths
+
+    rows = [Change(name=each.name, before=each.before, after=each.after) for each in summary.layers]
+    drawn = side_by_side(*(frame(each) for each in widths(rows, name="layers")))
+    if len(rows) > MOST_OPEN_ROWS:
+        drawn = f"<details><summary>{wording.amount(len(rows))} layers</summary>\n{drawn}\n</details>"
+    return section("Layer widths", drawn, note("Filters of each layer: what is left, over what was."))
 
 
 def latency(summary: Summary) -> str:
@@ -225,12 +209,17 @@ def training(summary: Summary) -> str:
         ("select", [(each.number, each.select_accuracy) for each in summary.epochs]),
         ("train", [(each.number, each.train_accuracy) for each in summary.epochs if each.train_accuracy is not None]),
     )
-    series = [charts.Series(name=name, points=tuple(points)) for name, points in kinds if len(points) > 1]
-    numbers = [each.number for each in summary.epochs]
+    known = {name: tuple(points) for name, points in kinds if len(points) > 1}
+    drawn = side_by_side(_training(known, [each.number for each in summary.epochs])) if known else ""
+    return section("Fine-tuning", drawn, table_html(table))
+
+
+def _training(known: Mapping[str, tuple[tuple[float, float], ...]], numbers: Sequence[int]) -> str:
+    from compressor.report.drawings.lines import Series, against_epochs
+
     spoken = f"accuracy of each epoch from {min(numbers)} to {max(numbers)}; the table below has the figures"
-    ends = {"left": f"epoch {min(numbers)}", "right": f"epoch {max(numbers)}"}
-    chart = charts.line_chart(series, spoken=spoken, whole=False, **ends) if series else ""
-    return section("Fine-tuning", chart, table_html(table))
+    series = [Series(name=name, points=points) for name, points in known.items()]
+    return frame(against_epochs(series, name="training", spoken=spoken), keys=list(known))
 
 
 def claim(summary: Summary) -> str:

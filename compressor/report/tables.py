@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from compressor.bench.record import Latency, LatencyRow
-from compressor.certify.certificate import AttackResult, Baseline, Result
+from compressor.certify.certificate import AttackResult, Baseline, Calibration, CalibrationBin, Result
 from compressor.gate import wording
 from compressor.gate.judge import blocking
 from compressor.gate.verdict import Condition, Verdict
@@ -237,3 +237,8 @@ def epochs(summary: Summary) -> Table | None:
         for each in summary.epochs
     )
     return Table(title="Fine-tuning", heads=("epoch", "loss", "train %", "select %"), rows=rows)
+
+
+def filled_bins(calibration: Calibration) -> list[CalibrationBin]:
+    """Return the bins that hold an image."""
+    return [each for each in calibration.bins if each.num and each.confidence is not None and each.accuracy is not None]

@@ -35,7 +35,7 @@ NEEDED_MEMORY_BYTES = 2 << 30
 NEEDED_GPU_MEMORY_BYTES = 2 << 30
 """Enough to attack a resnet50 at its smallest flight."""
 
-LIBRARIES = ("onnx", "onnxscript", "safetensors", "torch-pruning", "torchattacks")
+LIBRARIES = ("matplotlib", "onnx", "onnxscript", "safetensors", "torch-pruning", "torchattacks")
 """Beside torch, torchvision and onnxruntime, which are looked at more closely. None is imported for it."""
 
 NEEDED_DISK_BYTES = 1 << 30

@@ -3,9 +3,8 @@
 `measure_sensitivity` is the verb and `Sensitivity` its record; text, drawing and page are written from the record.
 """
 
-from compressor.sensitivity.drawing import sensitivity_svg
 from compressor.sensitivity.measure import measure_sensitivity
-from compressor.sensitivity.page import sensitivity_page
+from compressor.sensitivity.page import sensitivity_page, sensitivity_svg
 from compressor.sensitivity.record import Sensitivity, SensitivityRow
 from compressor.sensitivity.text import sensitivity_text
 

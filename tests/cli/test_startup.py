@@ -5,7 +5,18 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "torchvision", "onnxruntime", "onnx", "torch_pruning", "torchattacks", "scipy", "sklearn", "numpy")
+HEAVY = (
+    "torch",
+    "torchvision",
+    "onnxruntime",
+    "onnx",
+    "torch_pruning",
+    "torchattacks",
+    "scipy",
+    "sklearn",
+    "numpy",
+    "matplotlib",
+)
 
 
 def _loaded(code: str) -> set[str]:

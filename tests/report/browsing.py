@@ -35,6 +35,12 @@ class Seen:
     """Width of each picture as loaded; 0 for one that was not."""
     unspoken: tuple[str, ...]
     """Pictures and drawings without a text in their place."""
+    letters: tuple[tuple[float, str], ...]
+    """Height of every text of a drawing in CSS pixels, and the text."""
+    cut: tuple[str, ...]
+    """Texts of drawings that reach beyond the frame."""
+    overlaps: tuple[str, ...]
+    """Texts of a drawing that lie on each other."""
     focused: tuple[tuple[str, bool], ...]
     """Everything the keyboard can reach, in order, and whether one sees that it is there."""
 

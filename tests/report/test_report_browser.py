@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 from browsing import look, screenshot
+from made_up import corruptions
 from PIL import Image, ImageStat
 
 from compressor.report import LayerWidth, Summary, compare, comparison_page, html_page, summarise
+from compressor.report.facts import CandidateFacts, DenseFacts, SearchFacts
 
 pytestmark = pytest.mark.browser
 
@@ -17,6 +19,23 @@ LEAST_CONTRAST = 4.5
 """WCAG 2.1 AA, for text of any size."""
 
 
+LEAST_LETTERS = 11
+"""Of drawings, in CSS pixels, also beside a scroll bar."""
+
+
+def searched() -> SearchFacts:
+    """Return a search of thirty candidates, many of which lie close together."""
+    trials = tuple(
+        CandidateFacts(
+            number=number, structure="filters", criterion="l1", profile="early", cost=0.2 + (7 * number % 30) / 40,
+            accuracy=0.8 + (11 * number % 30) / 300, robust={"linf:1/255": 0.5}, p50_ms=None, standing="passed",
+        )
+        for number in range(30)
+    )  # fmt: skip
+    dense = DenseFacts(accuracy=0.9, robust={"linf:1/255": 0.6}, p50_ms=None)
+    return SearchFacts(minimise="params", num_images=270, dense=dense, trials=trials, winner=4)
+
+
 @pytest.fixture
 def page(summary: Summary) -> str:
     """Return a page with long names in every place that has names."""
@@ -24,8 +43,12 @@ def page(summary: Summary) -> str:
     assert summary.certificate is not None
     classes = tuple(replace(each, label=each.label * 8) for each in summary.certificate.result.per_class)
     result = replace(summary.certificate.result, per_class=classes)
+    shaken = corruptions()
+    rows = tuple(replace(row, name=f"{row.name} {long}") for row in shaken.rows)
+    result = replace(result, corruptions=replace(shaken, rows=rows))
     made = replace(
         summary,
+        search=searched(),
         name=long,
         layers=(*summary.layers, LayerWidth(name=long, before=1024, after=512)),
         samples=tuple(replace(each, label=long, answer=long) for each in summary.samples),
@@ -42,7 +65,8 @@ def test_bundles_beside_each_other_can_be_read_too(summary: Summary, tmp_path: P
     entries = [(name, summary) for name in names]
     page = comparison_page(compare([*entries, ("x" * 80, summarise(name="x", created=""))]), ["compress " + "x" * 80])
     seen = look(page.decode(), tmp_path, width=width, dark=width == DESK)
-    assert (seen.overhang, seen.outside, seen.unspoken) == (0, (), ())
+    assert (seen.overhang, seen.outside, seen.unspoken, seen.cut, seen.overlaps) == (0, (), (), (), ())
+    assert min(seen.letters) >= (LEAST_LETTERS, "")
     assert len(seen.contrasts) > 50
     assert min(seen.contrasts) >= (LEAST_CONTRAST, "")
 
@@ -58,6 +82,9 @@ def test_everything_can_be_read_at_every_width_in_both_themes(
     assert (seen.overhang, seen.outside) == (0, ())
     assert len(seen.contrasts) > 200
     assert min(seen.contrasts) >= (LEAST_CONTRAST, "")
+    assert len(seen.letters) > 50
+    assert min(seen.letters) >= (LEAST_LETTERS, "")
+    assert (seen.cut, seen.overlaps) == ((), ())
     assert seen.pictures == (2, 2, 2)
     assert seen.unspoken == ()
 

@@ -5,11 +5,13 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from importlib.resources import files
 
+from drawn import drawings
 from made_up import LATER, certificate, result, threat_result
 
 from compressor import report
 from compressor.certify.certificate import AttackResult
 from compressor.report import LayerWidth, Summary, summarise, tables
+from compressor.report.drawings.canvas import Paint
 
 
 def html_page(summary: Summary) -> str:
@@ -17,7 +19,7 @@ def html_page(summary: Summary) -> str:
     return report.html_page(summary).decode()
 
 
-VOID = {"meta", "line", "rect", "polyline", "circle", "br", "img"}
+VOID = {"meta", "br", "img"}
 
 SECTIONS = [
     "Dense against slim",
@@ -50,7 +52,8 @@ class Outline(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Open a tag; nothing may be loaded or run from its attributes."""
         self.tags.add(tag)
-        assert not {name for name, _ in attrs} & {"href", "onclick", "style"}
+        assert not {name for name, _ in attrs} & {"onclick", "style"}
+        assert all(tag == "use" and str(value).startswith("#") for name, value in attrs if "href" in name)
         assert all((value or "").startswith("data:image/png;base64,") for name, value in attrs if name == "src")
         if tag == "img":
             self.pictures.append(dict(attrs))
@@ -61,7 +64,8 @@ class Outline(HTMLParser):
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Note a tag that closes itself."""
-        self.tags.add(tag)
+        self.handle_starttag(tag, attrs)
+        self.open.pop()
 
     def handle_endtag(self, tag: str) -> None:
         """Close a tag; it must be the last one opened."""
@@ -156,6 +160,33 @@ def test_many_classes_are_folded(summary: Summary) -> None:
     page = html_page(summarise(name="x", created=LATER, certificate=certificate(per_class=many)))
     assert "<summary>1,000 classes</summary>" in page
     assert "details" not in outline(html_page(summary)).tags
+
+
+def test_ids_are_there_once(summary: Summary) -> None:
+    """A mark is drawn by its id, and a page has many drawings."""
+    page = html_page(summary)
+    ids = re.findall(r' id="([^"]*)"', page)
+    assert len(ids) == len(set(ids)) > 5
+    assert set(re.findall(r'href="#([^"]*)"', page)) == set(ids)
+
+
+def test_many_layers_are_folded(summary: Summary) -> None:
+    """A hundred rows, in drawings of at most fifteen, and out of the way."""
+    many = [LayerWidth(name=f"layer{number}", before=64, after=32) for number in range(100)]
+    page = html_page(summarise(name="x", created=LATER, layers=many))
+    assert "<summary>100 layers</summary>" in page
+    drawn = drawings(page)
+    assert [each.count("left") for each in drawn] == [15] * 6 + [10]
+    assert [text for each in drawn for text in each.texts if text.startswith("layer")] == [each.name for each in many]
+
+
+def test_drawings_have_the_colours_of_the_style_sheet() -> None:
+    """Each paint is a variable of both themes, by its light value; a drawing names no colour of its own."""
+    css = (files("compressor.report") / "page.css").read_text(encoding="utf-8")
+    light, dark = (dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", part)) for part in css.split("prefers-color")[:2])
+    for paint in Paint:
+        assert light[paint.name.lower()] == paint
+        assert paint.name.lower() in dark
 
 
 def _luminance(colour: str) -> float:
