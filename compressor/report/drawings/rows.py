@@ -61,7 +61,7 @@ def shares(found: Sequence[Share], *, name: str) -> str:
         axes.vlines(each.value, y - 6, y + 6, color=Paint.INK, linewidth=2.5, gid="mark")
         if each.demanded is not None:
             broken = dash(3, 2)
-            axes.vlines(each.demanded, y - 8, y + 8, color=Paint.FAILED, linewidth=2, linestyle=broken, gid="limit")
+            axes.vlines(each.demanded, y - 6, y + 7, color=Paint.FAILED, linewidth=2, linestyle=broken, gid="limit")
     demands = (
         "" if each.demanded is None else f", demanded {wording.demanded_percent(each.demanded)}" for each in found
     )
