@@ -1,5 +1,7 @@
 """compress search: the smallest model that passes, as a bundle."""
 
+import time
+
 import typer
 
 from cli import options
@@ -78,6 +80,7 @@ def run(
     debug: options.Debug = False,
 ) -> int:
     """Find the smallest model that passes, judged on select images; release that one alone, judged on test images."""
+    begun = time.time()  # what is imported here takes seconds, and is of the budget too
     from cli import idle, outputs, searching, typed, verdicts
     from cli.alone import alone
     from cli.texts import estimate_json, estimate_text
@@ -97,7 +100,7 @@ def run(
         guess = estimate_search(checkpoint, task, wanted, progress=screen)
         show(estimate_json(guess) if json else estimate_text(guess))
         return 0
-    found = search(checkpoint, task, wanted, progress=screen)
+    found = search(checkpoint, task, wanted, begun=begun, progress=screen)
     show(searching.found_json(found) if json else searching.found_text(found))
     if found.released is None:
         return searching.without_winner(found)

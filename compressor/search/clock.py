@@ -10,6 +10,7 @@ from compressor.search.examiner import BATTERY
 from compressor.search.hopeless import FULL
 from compressor.search.judging import attacked_threats
 from compressor.search.record import Trial
+from compressor.search.winner import winner_of
 from compressor.task import Task
 
 WRITING_SECONDS = 12.0
@@ -28,8 +29,15 @@ many share one chunk."""
 CONFIRMED_MODELS = 3
 """Dense, and one or two candidates, that the battery of the release attacks on select images before it."""
 
+FIRST_MODELS = 2
+"""The first candidate that is attacked has the dense model attacked too; the others take that from its state."""
+
 SHAKEN = 2.0
 """Corrupting all test images takes about so many times their attack by `quick`."""
+
+
+class Late(Exception):
+    """The candidate at hand is given up: its time is over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +90,20 @@ class Clock:
         """Say whether the release would end within the budget, or no more than a twentieth beyond it."""
         return self._budget is None or self.elapsed + self.of_release(trials) <= OVER * self._budget
 
+    def insist(self, trials: Sequence[Trial]) -> None:
+        """Give up the candidate at hand where it would take the time of the release, or all time is over.
+
+        Whether it fits in was reckoned before it began. On a machine that others use as well it may take longer.
+
+        Raises:
+            Late: it is.
+        """
+        if self._budget is None:
+            return
+        release = 0.0 if winner_of(trials) is None else self.of_release(trials)
+        if self.elapsed + release > OVER * self._budget:
+            raise Late
+
     def left(self, trials: Sequence[Trial]) -> float | None:
         """Return the seconds until no candidate is begun any more; None without a budget."""
         if self._budget is None:
@@ -100,6 +122,7 @@ class Clock:
         """
         attacked = [(trial.rung("attack"), trial.num_images) for trial in trials]
         known = [rung.seconds / num for rung, num in attacked if rung is not None and num]
+        known = known[1:] or [each / FIRST_MODELS for each in known]
         per_quick = sum(known) / len(known) if known else self._per_pass * self._load.num_quick * STANDING
         attacks = per_quick * self._load.num_attack / max(1.0, self._load.num_quick)
         tuned = [rung.seconds for trial in trials if (rung := trial.rung(FULL)) is not None]

@@ -40,7 +40,9 @@ class Found:
     """Whether all candidates have ended; otherwise the last process to end releases."""
 
 
-def search(source: Path | nn.Module, task: Task, wanted: Wanted, *, progress: Progress = SILENT) -> Found:
+def search(
+    source: Path | nn.Module, task: Task, wanted: Wanted, *, begun: float | None = None, progress: Progress = SILENT
+) -> Found:
     """Try candidates on training and select images, and release the smallest that passes.
 
     The winner alone meets the test images, by the same release as any other model; its tuned weights come from the
@@ -50,6 +52,7 @@ def search(source: Path | nn.Module, task: Task, wanted: Wanted, *, progress: Pr
         source: a checkpoint file, or a module in memory.
         task: what the winner's release is asked for. Its cut names no amount, only what is fixed for all candidates.
         wanted: how to search.
+        begun: when the time of the budget began, in seconds since the epoch; None: now.
         progress: listener.
 
     Raises:
@@ -57,7 +60,7 @@ def search(source: Path | nn.Module, task: Task, wanted: Wanted, *, progress: Pr
         Undecided: the budget is too short for a single candidate.
         CompressorError: of the station that could not go on; candidates that ended are kept.
     """
-    begun = began()
+    begun = began() if begun is None else begun
     check_engine()
     check_proving(prove=task.prove, threats=threats_of(read_policy(task.policy)))
     if wanted.storage is not None:
@@ -70,7 +73,8 @@ def search(source: Path | nn.Module, task: Task, wanted: Wanted, *, progress: Pr
         stack.callback(site.study.close)
         with Workers(source, task, wanted, begun=begun) as workers:
             explore(site, progress=progress)
-            workers.wait(progress)
+            if workers.wait(progress):
+                explore(site, progress=progress)  # what they had taken
         if site.study.num_running() == 0:
             _insist_on_time(site)
             confirm(site, progress=progress)

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,9 @@ from compressor.gate import wording
 from compressor.gate.policy import Policy, read_policy
 from compressor.load.checkpoint import Checkpoint, sha256_of_weights
 from compressor.pipeline import timings_of
-from compressor.progress import SILENT, Progress, Step, Within
+from compressor.progress import SILENT, Progress
 from compressor.records import to_plain, tool_version
-from compressor.search.clock import Clock, load_of
+from compressor.search.clock import Clock, Late, load_of
 from compressor.search.examiner import Examiner
 from compressor.search.planner import Planner
 from compressor.search.record import Trial
@@ -27,6 +26,7 @@ from compressor.search.sizes import Sizes
 from compressor.search.space import Space, space_of
 from compressor.search.study import Study
 from compressor.search.wanted import Wanted
+from compressor.search.watching import Insisting, Watching
 from compressor.search.winner import best_of, called
 from compressor.steps import fit, open_model
 from compressor.task import Task
@@ -90,6 +90,7 @@ def open_site(
         space=space,
         seed=task.seed,
         index=index,
+        is_shared=wanted.storage is not None,
     )
     accuracy = evaluate(dense.classifier(), data.need("select"), device=place.device, progress=progress).accuracy
     load = load_of(
@@ -160,7 +161,7 @@ def work_of(
 
 
 def explore(site: Site, *, progress: Progress = SILENT) -> None:
-    """Examine candidates until there are enough, or no other could end in time.
+    """Examine candidates until there are enough, or no other could end in time; one that turns out late is given back.
 
     Raises:
         CompressorError: what is wrong with all candidates, or the time limit; the candidate at hand is given back.
@@ -175,9 +176,13 @@ def explore(site: Site, *, progress: Progress = SILENT) -> None:
             if taken is None:
                 break
             number, candidate = taken[0] + 1, taken[1]
-            watch = Watching(progress, step, number, site.study)
+            watch = Watching(progress, Insisting(step, site.clock, ended), number, site.study)
             try:
                 trial = site.examiner.examine(number, candidate, past=site.study.trials, progress=watch)
+            except Late:
+                site.study.drop()
+                progress.say(f"candidate {number} was given up: what is left of --budget is for the release")
+                break
             except BaseException:
                 site.study.drop()
                 raise
@@ -197,22 +202,6 @@ def confirm(site: Site, *, progress: Progress = SILENT) -> None:
             trial = site.examiner.confirm(best, progress=Watching(progress, step, best.number, site.study))
             site.study.amend(trial)
             step.advance(1, trial.why)
-
-
-class Watching:
-    """Stages of one candidate: their place is a note of the search, and what they say is not repeated for each."""
-
-    def __init__(self, outer: Progress, step: Step, number: int, study: Study) -> None:
-        self._inner = Within(outer, step)
-        self._number, self._study = number, study
-
-    def stage(self, name: str, *, total: int | None = None, unit: str = "") -> AbstractContextManager[Step]:
-        """Open a stage whose units are not counted."""
-        self._study.seen()
-        return self._inner.stage(f"candidate {self._number}, {name}", total=total, unit=unit)
-
-    def say(self, message: str) -> None:
-        """Say nothing."""
 
 
 def _note(site: Site, trials: Sequence[Trial]) -> str:

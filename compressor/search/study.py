@@ -17,6 +17,7 @@ from typing import Any
 from compressor.errors import OptionError
 from compressor.files import canonical_json, sha256_of_bytes
 from compressor.records import dump, parse
+from compressor.search.alive import is_alive, is_here, sign_of
 from compressor.search.bracket import first_amount, next_amount
 from compressor.search.database import calmly, storage_at
 from compressor.search.record import Candidate, Profile, Trial
@@ -53,7 +54,9 @@ def name_of(work: Mapping[str, Any]) -> str:
 class Study:
     """One search, as far as it came in any process."""
 
-    def __init__(self, storage: str, work: Mapping[str, Any], *, space: Space, seed: int, index: int = 0) -> None:
+    def __init__(
+        self, storage: str, work: Mapping[str, Any], *, space: Space, seed: int, index: int = 0, is_shared: bool = True
+    ) -> None:
         """Open a study, or begin it.
 
         Args:
@@ -62,12 +65,14 @@ class Study:
             space: what may be tried.
             seed: of the proposals.
             index: of this process among those that one command started.
+            is_shared: whether other machines may work on it too.
 
         Raises:
             OptionError: the database cannot be opened, or holds something else under this name.
         """
         self.name, self._space, self._seed, self._index = name_of(work), space, seed, index
         self.worker = f"{platform.node()}:{os.getpid()}"
+        self._is_shared = is_shared
         self._open: Any = None  # the trial that was taken last
         self._noted = time.monotonic()
         self._known: dict[int, Trial] = {}  # by Optuna's number: what has ended stays as it is
@@ -112,7 +117,7 @@ class Study:
             plain = {} if plain_amount is None else self._space.plain(len(ended))
             self._study.sampler = self._optuna.samplers.PartialFixedSampler(plain, sampler) if plain else sampler
             trial = self._study.ask()
-            trial.set_user_attr(BY, self.worker)
+            trial.set_user_attr(BY, sign_of(self.worker))
             trial.set_user_attr(SEEN, time.time())
             if self._rank(trial.number) >= most:
                 self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
@@ -208,19 +213,8 @@ class Study:
     def _is_dead(self, attributes: Mapping[str, Any]) -> bool:
         if BY not in attributes:  # taken by somebody who signs it within milliseconds, or was killed before
             return True
-        host, _, process = str(attributes.get(BY, "")).rpartition(":")
-        if host == platform.node() and process.isdecimal():
-            return not _is_alive(int(process))
-        return time.time() - float(attributes.get(SEEN, time.time())) > LOST_SECONDS
-
-
-def _is_alive(process: int) -> bool:
-    if os.name != "posix":  # elsewhere the question itself would end the process
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        sign = str(attributes[BY])
+        if is_here(sign):
+            return not is_alive(sign)
+        # Where nobody else has the database, another machine's name is that of a container which is no more.
+        return not self._is_shared or time.time() - float(attributes.get(SEEN, time.time())) > LOST_SECONDS

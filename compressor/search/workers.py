@@ -1,9 +1,17 @@
-"""More processes on this machine, each examining candidates of the same study. Only their parent releases."""
+"""More processes on this machine, each examining candidates of the same study. Only their parent releases.
 
+They end with their parent, however that ends: a thread of each waits for the end of a pipe that only the parent holds.
+They are no daemons in Python's sense, because those may not have processes of their own, which read images ahead.
+"""
+
+import contextlib
 import multiprocessing
 import os
 import signal
-from contextlib import AbstractContextManager
+import threading
+from collections.abc import Iterator
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
 
@@ -11,13 +19,17 @@ import torch
 from torch import nn
 
 from compressor.errors import CompressorError, OptionError
-from compressor.progress import SILENT, Progress, Step
+from compressor.files import discard_unfinished
+from compressor.progress import SILENT, Progress
 from compressor.search.site import explore, open_site
 from compressor.search.wanted import Wanted
 from compressor.task import Task
 
 LOOK_SECONDS = 1.0
 """How often the parent looks whether they are done."""
+
+GRACE_SECONDS = 2.0
+"""For them to end when they are told to; then they are killed."""
 
 FAILED = 1
 
@@ -43,35 +55,50 @@ class Workers:
         self._threads = torch.get_num_threads()
         self._share = max(1, self._threads // wanted.workers)
         context = multiprocessing.get_context("spawn")
+        pipes = [context.Pipe(duplex=False) for _ in range(num)]
+        self._leashes = [mine for _, mine in pipes]
         self._processes = [
             context.Process(
                 target=work,
                 args=(source, task, wanted),
-                kwargs={"begun": begun, "index": index, "parent": os.getpid(), "threads": self._share},
-                daemon=True,
+                kwargs={"begun": begun, "index": index, "threads": self._share, "leash": theirs},
             )
-            for index in range(1, num + 1)
+            for index, (theirs, _) in enumerate(pipes, start=1)
         ]
 
     def __enter__(self) -> "Workers":
         if self._processes:
             torch.set_num_threads(self._share)
-        for process in self._processes:
-            process.start()
+        try:
+            with _ctrl_c_waits():
+                for process in self._processes:
+                    process.start()
+        except BaseException:
+            self._end()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for process in self._processes:
-            process.terminate()
-            process.join()
+        self._end()
+
+    def _end(self) -> None:
+        """End those that are still there, at once and all of them."""
+        for leash in self._leashes:
+            leash.close()
+        started = [process for process in self._processes if process.pid is not None]
+        for process in started:
+            process.join(GRACE_SECONDS)
+            if process.is_alive():
+                process.kill()
+                process.join()
         torch.set_num_threads(self._threads)
 
-    def wait(self, progress: Progress) -> None:
-        """Wait until all are done, and say if some were not."""
+    def wait(self, progress: Progress) -> int:
+        """Wait until all are done; return how many ended with an error, and say so."""
         if not self._processes:
-            return
+            return 0
         with progress.stage("wait for the other processes", total=len(self._processes), unit="process") as step:
             for process in self._processes:
                 while process.is_alive():
@@ -80,11 +107,29 @@ class Workers:
                 step.advance(1)
         num = sum(process.exitcode != 0 for process in self._processes)
         if num:
-            progress.say(f"{num} of {len(self._processes)} other processes ended with an error; the search went on")
+            progress.say(f"{num} of {len(self._processes)} other processes ended with an error; the search goes on")
+        return num
+
+
+@contextlib.contextmanager
+def _ctrl_c_waits() -> Iterator[None]:
+    """Hold Ctrl-C back while processes are started: they inherit that, and it is their parent that ends them.
+
+    A process that is still importing would end with a traceback.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # its own start would let the signal through
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def work(
-    source: Path, task: Task, wanted: Wanted, *, begun: float, index: int, parent: int, threads: int
+    source: Path, task: Task, wanted: Wanted, *, begun: float, index: int, threads: int, leash: Connection
 ) -> None:  # pragma: no cover - runs in another process
     """Examine candidates until there are enough, or the parent has gone.
 
@@ -94,52 +139,25 @@ def work(
         wanted: of the search.
         begun: when it began, in seconds since the epoch.
         index: of this process, from 1.
-        parent: process id of who started it.
         threads: of torch.
+        leash: ends when the parent lets go, or is no more.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends the others
+    threading.Thread(target=_end_with, args=(leash,), daemon=True).start()
     torch.set_num_threads(threads)
-    leash = Leash(parent)
     try:
-        site = open_site(source, task, wanted, begun=begun, index=index, progress=leash)
+        site = open_site(source, task, wanted, begun=begun, index=index, progress=SILENT)
         try:
-            explore(site, progress=leash)
+            explore(site, progress=SILENT)
         finally:
             site.study.close()
     except CompressorError as error:
         raise SystemExit(FAILED) from error
 
 
-class Leash:
-    """Silent, and ends its process when the parent has gone."""
-
-    def __init__(self, parent: int) -> None:
-        self._parent = parent
-
-    def stage(self, name: str, *, total: int | None = None, unit: str = "") -> AbstractContextManager[Step]:
-        """Show nothing."""
-        return _LeashStage(self, SILENT.stage(name, total=total, unit=unit))
-
-    def say(self, message: str) -> None:
-        """Say nothing."""
-
-    def check(self) -> None:
-        """End where nobody waits any more."""
-        if os.getppid() != self._parent:
-            raise SystemExit(FAILED)
-
-
-class _LeashStage(AbstractContextManager[Step]):
-    def __init__(self, leash: Leash, inner: AbstractContextManager[Step]) -> None:
-        self._leash, self._inner = leash, inner
-
-    def __enter__(self) -> Step:
-        self._inner.__enter__()
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        self._inner.__exit__(None, None, None)
-
-    def advance(self, amount: int = 1, note: str = "") -> None:  # noqa: ARG002
-        """Look at the leash."""
-        self._leash.check()
+def _end_with(leash: Connection) -> None:  # pragma: no cover - runs in another process
+    """End this process as soon as nobody waits for it any more, also in the middle of something."""
+    with contextlib.suppress(EOFError, OSError):
+        leash.recv()
+    discard_unfinished()
+    os.kill(os.getpid(), signal.SIGTERM)  # which nothing here heeds: it ends at once, whatever it computes

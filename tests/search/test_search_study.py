@@ -32,10 +32,12 @@ WORK = {"weights": "a"}
 
 
 @contextmanager
-def opened(folder: Path | None, *, seed: int = 0, work: dict[str, str] | None = None) -> Iterator[Study]:
+def opened(
+    folder: Path | None, *, seed: int = 0, work: dict[str, str] | None = None, is_shared: bool = True
+) -> Iterator[Study]:
     """Open the study of a folder, or one in memory."""
     url = "sqlite://" if folder is None else f"sqlite:///{folder / 'trials.db'}"
-    made = Study(url, WORK if work is None else work, space=SPACE, seed=seed)
+    made = Study(url, WORK if work is None else work, space=SPACE, seed=seed, is_shared=is_shared)
     try:
         yield made
     finally:
@@ -108,6 +110,30 @@ def test_what_a_dead_process_had_taken_is_given_back(tmp_path: Path, monkeypatch
         assert again is not None
         assert again[1] == lost[1]
         assert again[0] != lost[0]
+
+
+def test_the_number_of_a_dead_process_in_other_hands_is_not_it(tmp_path: Path) -> None:
+    """The next run of a container often has the very number that the killed one had."""
+    with opened(tmp_path) as killed:
+        lost = killed.take(float("inf"))
+        assert lost is not None
+        assert killed.num_running() == 1
+        killed._open.set_user_attr(module.BY, f"{killed.worker}:before this boot.7")
+    with opened(tmp_path) as resumed:
+        assert resumed.num_running() == 0
+        again = resumed.take(float("inf"))
+        assert again is not None
+        assert again[1] == lost[1]
+
+
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_another_machine_is_waited_for_only_where_it_can_be(tmp_path: Path, is_shared: bool) -> None:
+    """A folder of our own that was last used under another name was used by a container that is no more."""
+    with opened(tmp_path) as other:
+        assert other.take(float("inf")) is not None
+        other._open.set_user_attr(module.BY, "elsewhere:1:that boot.7")
+    with opened(tmp_path, is_shared=is_shared) as study:
+        assert study.num_running() == is_shared
 
 
 def test_one_that_was_taken_and_not_even_signed_is_nobodys(tmp_path: Path) -> None:
