@@ -88,7 +88,13 @@ def test_a_report_written_later_is_the_one_that_the_release_wrote(
     monkeypatch.chdir(released.bundle)
     page = (released.bundle / "report.html").read_text()
     assert reports.write([Path()], "html") == reports.write([released.bundle], "html") == page
-    for words in ("layer1.0.conv1: ", "epoch 1", "data:image/png", typed, f"compress verify {released.bundle.name}"):
+    for words in (
+        "layer1.0.conv1: ",
+        "accuracy of each epoch from ",
+        "data:image/png",
+        typed,
+        f"compress verify {released.bundle.name}",
+    ):
         assert words in page
     assert typed in (released.bundle / "README.md").read_text()
     assert str(task.output) not in page
