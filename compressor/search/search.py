@@ -113,7 +113,14 @@ def _ended(source: Path | nn.Module, task: Task, site: Site, progress: Progress)
     if winner is None:
         kept = task.output / "rejected" / f"{name}-{site.study.name}-trials.json"
         write_whole(kept, dump(record))
-        return Found(trials=record, released=None, reason=nothing_passed(ended), kept=kept, is_over=True)
+        reason = nothing_passed(ended)
+        if not site.clock.allows(ended):
+            seconds = site.clock.of_release(ended)
+            reason += (
+                f"; --budget has no room for another candidate and a release of about {seconds:.0f} s: with a longer "
+                "one the same command goes on"
+            )
+        return Found(trials=record, released=None, reason=reason, kept=kept, is_over=True)
     if winner.standing is Standing.UNDECIDED:
         progress.say(f"no candidate passed; {called(winner)} is the least undecided one: {winner.why}")
     plan = site.planner.plan(winner.candidate)
