@@ -6,18 +6,11 @@ An SVG file of its own, readable on light and dark ground.
 from collections.abc import Sequence
 
 from benchmarks.paper.judge import Finding, Spread
-from compressor.report.drawings.canvas import MaxNLocator, Paint, as_file, panel, rules, settings, sheet, svg
+from compressor.report.drawings.canvas import DARK, MaxNLocator, Paint, as_file, panel, rules, settings, sheet, svg
 
 WIDTH, LEFT, RIGHT, LINE, TOP, FOOT = 664.0, 300.0, 24.0, 17.0, 26.0, 26.0
 STRONG = "#b3480f"
-DARK = {
-    Paint.GROUND: "#14171b",
-    Paint.INK: "#e8eaed",
-    Paint.QUIET: "#a3abb8",
-    Paint.RULE: "#343a43",
-    Paint.SLIM: "#7fb0ff",
-    STRONG: "#f0a070",
-}
+ON_DARK = DARK | {STRONG: "#f0a070"}
 SPOKEN = "Differences in points, with intervals over seeds"
 KINDS = ((False, "o", Paint.SLIM, "the claim's own measures"), (True, "s", STRONG, "the strong battery"))
 
@@ -46,7 +39,7 @@ def forest(findings: Sequence[Finding]) -> str:
         means = [100 * spread.mean for _, spread in some]
         axes.plot(means, places, mark, color=paint, markersize=7.5, label=label, gid=kind)
     figure.legend(loc="lower right", bbox_to_anchor=(1 - RIGHT / WIDTH, 0), ncols=2, frameon=False, borderpad=0.3)
-    dark = {str(light): other for light, other in DARK.items()}
+    dark = {str(light): other for light, other in ON_DARK.items()}
     return as_file(svg(figure, name="forest", spoken=SPOKEN, dark=dark)).decode()
 
 

@@ -151,7 +151,7 @@ class AttackedModel:
         if self._is_searching_in_bf16:
             is_wrong = logits.argmax(1) != given[0]
             if is_wrong.any():
-                logits[is_wrong] = self.logits(images[is_wrong], seeds[is_wrong])
+                logits[is_wrong] = self.logits(images.to(self.device)[is_wrong], seeds.to(self.device)[is_wrong])
         return logits, losses, gradients
 
     def relieve(self) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from compressor.gate import wording
 from compressor.report.drawings.canvas import (
+    DARK,
     Axes,
     Figure,
     MaxNLocator,
@@ -37,11 +38,7 @@ MOST_NAME = 320.0
 KINDS = (("#2268b8", "o"), ("#a35a00", "s"), ("#b0204f", "^"), ("#6a3fb5", "v"))
 """Colour and mark of each ratio: no line is known by its colour alone."""
 BLOCK = "#0b6b3a"
-DARK = {
-    Paint.GROUND: "#14171b",
-    Paint.INK: "#e8eaed",
-    Paint.QUIET: "#a3abb8",
-    Paint.RULE: "#343a43",
+ON_DARK = DARK | {
     "#2268b8": "#7fb0ff",
     "#a35a00": "#f0b050",
     "#b0204f": "#ff8fab",
@@ -128,7 +125,7 @@ def sensitivity_drawing(record: Sensitivity) -> str:
     levels = [f"{each.title.capitalize()}: the dense model {wording.percent(each.dense)}." for each in panels]
     spoken = " ".join([f"{title}. {below.capitalize()}.", *levels, *findings(record)])
     return svg(
-        figure, name="sensitivity", spoken=spoken, dark={str(key): value for key, value in DARK.items()}, told=told
+        figure, name="sensitivity", spoken=spoken, dark={str(key): value for key, value in ON_DARK.items()}, told=told
     )
 
 

@@ -33,6 +33,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from compressor.report.drawings.svg import Told, as_file, printable, tidied
 
 __all__ = [
+    "DARK",
     "EDGE",
     "LABEL",
     "WIDTH",
@@ -84,6 +85,15 @@ class Paint(StrEnum):
     CONTROL = "#8a5a00"
     FAILED = "#97182b"
 
+
+DARK: dict[str, str] = {
+    Paint.GROUND: "#14171b",
+    Paint.INK: "#e8eaed",
+    Paint.QUIET: "#a3abb8",
+    Paint.RULE: "#343a43",
+    Paint.SLIM: "#7fb0ff",
+}
+"""What stands for a colour on dark ground in a drawing that stands for itself."""
 
 OURS: dict[Any, Any] = {
     "axes.axisbelow": True,
