@@ -1,6 +1,7 @@
 """Optuna's database: is Optuna there, can the database be opened, and Optuna's own words kept to itself."""
 
 import contextlib
+import time
 import warnings
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -10,6 +11,14 @@ from compressor.errors import MachineError, OptionError
 
 WAIT_SECONDS = 100
 """For another process that is writing into an SQLite file."""
+
+ATTEMPTS = 5
+"""Processes that come to an empty database at once all make its tables; those that come second find them there."""
+
+BETWEEN_SECONDS = 0.5
+
+MADE_MEANWHILE = ("already exists", "duplicate key", "Duplicate entry", "UNIQUE constraint")
+"""How databases call a table or a row that another process made first."""
 
 
 def check_engine() -> None:
@@ -35,6 +44,13 @@ def storage_at(url: str) -> Any:
         from optuna.storages import RDBStorage
 
         arguments = {"connect_args": {"timeout": WAIT_SECONDS}} if url.startswith("sqlite") else {}
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return RDBStorage(url, engine_kwargs=arguments)
+            except Exception as error:
+                if not any(word in str(error) for word in MADE_MEANWHILE):
+                    raise
+                time.sleep(BETWEEN_SECONDS)
         return RDBStorage(url, engine_kwargs=arguments)
 
 
@@ -59,15 +75,25 @@ def calmly(url: str | None = None) -> Iterator[None]:
         if url is None:
             raise
         raise OptionError(
-            f"--storage {_without_password(url)} cannot be opened: {_first_line(error)}",
-            advice="give a URL such as sqlite:///search.db or postgresql://host/name, or leave it out",
+            f"--storage {_without_password(url)} cannot be opened: {_first_line(error)}", advice=_advice(error)
         ) from error
     finally:
         optuna.logging.set_verbosity(before)
 
 
+def _cause(error: Exception) -> BaseException:
+    return error.__cause__ if error.__cause__ is not None else error
+
+
+def _advice(error: Exception) -> str:
+    cause = _cause(error)
+    if isinstance(cause, ModuleNotFoundError):
+        return f"install the driver that has the module {cause.name}: for PostgreSQL pip install 'psycopg[binary]'"
+    return "give a URL such as sqlite:///search.db or postgresql://host/name, or leave it out"
+
+
 def _first_line(error: Exception) -> str:
-    cause = error.__cause__ if error.__cause__ is not None else error
+    cause = _cause(error)
     text = str(getattr(cause, "orig", None) or cause) or type(error).__name__
     return text.splitlines()[0]
 

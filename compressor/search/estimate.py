@@ -9,8 +9,9 @@ from compressor.estimate import Estimate, StageEstimate, seconds_per_image, stat
 from compressor.gate.policy import read_policy
 from compressor.pipeline import timings_of
 from compressor.progress import SILENT, Progress
-from compressor.search.clock import Clock, load_of
+from compressor.search.clock import Clock
 from compressor.search.examiner import SHORT_SHARE
+from compressor.search.reckoning import load_of
 from compressor.search.site import began
 from compressor.search.wanted import DEFAULT_TRIALS, Wanted
 from compressor.steps import fit, open_model

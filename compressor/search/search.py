@@ -18,7 +18,7 @@ from compressor.records import dump, now, tool_version
 from compressor.search.database import check_engine, storage_at
 from compressor.search.planner import digest_of_cut
 from compressor.search.record import SCHEMA, Dense, Standing, Trial, Trials
-from compressor.search.site import Site, began, confirm, explore, open_site
+from compressor.search.site import Site, began, confirm, explore, insist_on_time, open_site
 from compressor.search.wanted import Wanted
 from compressor.search.winner import called, nothing_passed, winner_of
 from compressor.search.workers import Workers
@@ -75,25 +75,21 @@ def search(
             explore(site, progress=progress)
             if workers.wait(progress):
                 explore(site, progress=progress)  # what they had taken
-        if site.study.num_running() == 0:
-            _insist_on_time(site)
-            confirm(site, progress=progress)
+        _settle(site, progress)
         return _ended(source, task, site, progress)
 
 
-def _insist_on_time(site: Site) -> None:
-    """Stop where the release would go beyond the budget.
-
-    Raises:
-        Undecided: it would; the candidates are kept.
-    """
-    ended = site.study.trials()
-    if winner_of(ended) is not None and not site.clock.allows_release(ended):
-        raise Undecided(
-            f"the release of a winner would take about {site.clock.of_release(ended):.0f} s, which --budget does not "
-            "leave after the first candidate",
-            advice="give a longer --budget: the same command goes on, and the candidates so far are kept",
-        )
+def _settle(site: Site, progress: Progress) -> None:
+    """Let the smallest that passed meet the battery of the release; what time a budget leaves then is searched on."""
+    while site.study.num_running() == 0:
+        insist_on_time(site)
+        confirm(site, progress=progress)
+        ended = site.study.trials()
+        if site.wanted.budget_seconds is None or not site.clock.allows(ended):
+            return
+        explore(site, progress=progress)
+        if len(site.study.trials()) == len(ended):
+            return
 
 
 def _ended(source: Path | nn.Module, task: Task, site: Site, progress: Progress) -> Found:

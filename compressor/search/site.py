@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from compressor.data import Data, digest_of_images
-from compressor.errors import DataError, OptionError
+from compressor.errors import DataError, OptionError, Undecided
 from compressor.estimate import seconds_per_image
 from compressor.evaluate import evaluate
 from compressor.gate import wording
@@ -18,16 +18,17 @@ from compressor.load.checkpoint import Checkpoint, sha256_of_weights
 from compressor.pipeline import timings_of
 from compressor.progress import SILENT, Progress
 from compressor.records import to_plain, tool_version
-from compressor.search.clock import Clock, Late, load_of
+from compressor.search.clock import Clock, Late
 from compressor.search.examiner import Examiner
 from compressor.search.planner import Planner
+from compressor.search.reckoning import load_of
 from compressor.search.record import Trial
 from compressor.search.sizes import Sizes
 from compressor.search.space import Space, space_of
 from compressor.search.study import Study
 from compressor.search.wanted import Wanted
 from compressor.search.watching import Insisting, Watching
-from compressor.search.winner import best_of, called
+from compressor.search.winner import best_of, called, winner_of
 from compressor.steps import fit, open_model
 from compressor.task import Task
 from compressor.types import Minimise
@@ -196,12 +197,31 @@ def confirm(site: Site, *, progress: Progress = SILENT) -> None:
     """Attack the smallest that passed by the battery of the release too, until one holds: still on select images.
 
     Candidates are attacked by `quick`, which leaves more standing than the battery that will judge the winner.
+
+    Raises:
+        Undecided: the budget does not leave the time; the candidates are kept.
     """
     while (best := best_of(site.study.trials())) is not None and site.examiner.needs_confirming(best):
+        insist_on_time(site)
         with progress.stage(f"confirm candidate {best.number}", total=1, unit="candidate") as step:
             trial = site.examiner.confirm(best, progress=Watching(progress, step, best.number, site.study))
             site.study.amend(trial)
             step.advance(1, trial.why)
+
+
+def insist_on_time(site: Site) -> None:
+    """Stop where the release would go beyond the budget.
+
+    Raises:
+        Undecided: it would; the candidates are kept.
+    """
+    ended = site.study.trials()
+    if winner_of(ended) is not None and not site.clock.allows_release(ended):
+        raise Undecided(
+            f"the release of a winner would take about {site.clock.of_release(ended):.0f} s, which --budget does not "
+            "leave after the candidates",
+            advice="give a longer --budget: the same command goes on, and the candidates so far are kept",
+        )
 
 
 def _note(site: Site, trials: Sequence[Trial]) -> str:

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -204,6 +204,34 @@ def test_a_database_that_cannot_be_opened_is_one_sentence(url: str, part: str) -
     assert part in caught.value.message
     assert "secret" not in caught.value.message
     assert "\n" not in caught.value.message
+
+
+def test_a_database_without_its_driver_says_which_module_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLAlchemy does not bring any."""
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(OptionError, match="psycopg") as caught:
+        storage_at("postgresql+psycopg://host/name")
+    assert "pip install 'psycopg[binary]'" in caught.value.advice
+
+
+@pytest.mark.parametrize(("said", "num"), [("relation already exists", 3), ("no route to host", 1)])
+def test_tables_that_another_process_made_meanwhile_are_no_reason_to_give_up(
+    said: str, num: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The third attempt finds them; anything else is said at once."""
+    attempts = []
+
+    def made(url: str, **_: object) -> str:
+        attempts.append(url)
+        if len(attempts) < 3:
+            raise ValueError(said)
+        return "opened"
+
+    monkeypatch.setattr(database, "BETWEEN_SECONDS", 0.0)
+    monkeypatch.setattr("optuna.storages.RDBStorage", made)
+    with nullcontext() if num > 1 else pytest.raises(OptionError, match=said):
+        assert storage_at("postgresql://host/name") == "opened"
+    assert len(attempts) == num
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
