@@ -75,6 +75,7 @@ def page(rows: Sequence[Row]) -> str:
         finetuning(_records("finetune*.json")),
         page_peers.peers(_records("peers/*.json")),
         page_search.against_grid(_records("search.json")),
+        page_search.budgets(_records("search-budget.json")),
         page_startup.startup(_records("startup.json")),
     )
     return "\n".join([HEAD, *sections])

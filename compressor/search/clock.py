@@ -18,6 +18,10 @@ TIMING_SECONDS = 6.0
 OVER = 1.05
 """Of a budget: what it is kept within."""
 
+HOPED_FOR = 0.5
+"""Of the time of a release that is reckoned from few measurements: as long as there is nothing to release, nothing is
+lost by hoping for that."""
+
 STANDING = 0.25
 """Of the passes of a battery, so many are taken where nothing was measured: most images fall to the first attacks, and
 many share one chunk."""
@@ -101,7 +105,8 @@ class Clock:
         """Return what one more candidate and the release after it would take, which only measuring the first tells."""
         if not trials:
             return self.of_trial(trials)
-        return self.of_trial(trials) + self._of_confirming(trials) + self._of_releasing(trials)
+        share = 1.0 if winner_of(trials) is not None else HOPED_FOR
+        return self.of_trial(trials) + share * (self._of_confirming(trials) + self._of_releasing(trials))
 
     def _of_releasing(self, trials: Sequence[Trial]) -> float:
         attacks = self._of_attacks(self._load.num_released(standing_of_images(trials)), trials)

@@ -139,4 +139,7 @@ def seconds_per_pass(trials: Sequence[Trial]) -> float | None:
         dearest = max(confirmed, key=lambda rung: rung.seconds)
         return BOTH_WAYS * dearest.seconds / (LOOKED * FIRST_MODELS * dearest.num_passes)
     attacked = [rung for trial in trials if (rung := trial.rung("attack")) is not None and rung.num_passes]
-    return BOTH_WAYS * attacked[0].seconds / (FIRST_MODELS * attacked[0].num_passes) if attacked else None
+    if not attacked:
+        return None
+    of_dense = (FIRST_MODELS - 1) * attacked[0].num_passes
+    return BOTH_WAYS * sum(rung.seconds for rung in attacked) / (of_dense + sum(rung.num_passes for rung in attacked))

@@ -84,6 +84,7 @@ def _settle(site: Site, progress: Progress) -> None:
     while site.study.num_running() == 0:
         insist_on_time(site)
         confirm(site, progress=progress)
+        insist_on_time(site)  # what confirming took tells more than what was reckoned before
         ended = site.study.trials()
         if site.wanted.budget_seconds is None or not site.clock.allows(ended):
             return
