@@ -57,7 +57,7 @@ def row_of(here: Path, budget: int) -> dict[str, Any]:
         "exit": ended.returncode,
         "num_candidates": len(trials),
         "best_share": next((trial["cost"] for trial in trials if trial["number"] == winner), None),
-        "said": next((line for line in ended.stderr.splitlines() if line.startswith("error: ")), ""),
+        "said": next((line for line in ended.stderr.splitlines() if line.startswith(("error: ", "undecided: "))), ""),
         "load": round(os.getloadavg()[0], 1),
     }
 

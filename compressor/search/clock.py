@@ -19,8 +19,8 @@ OVER = 1.05
 """Of a budget: what it is kept within."""
 
 HOPED_FOR = 0.5
-"""Of the time of a release that is reckoned from few measurements: as long as there is nothing to release, nothing is
-lost by hoping for that."""
+"""Of the time of a release that is reckoned from the first candidate alone: as long as there is nothing to release, and
+until a winner is confirmed, which tells it better, nothing is lost by hoping for that."""
 
 STANDING = 0.25
 """Of the passes of a battery, so many are taken where nothing was measured: most images fall to the first attacks, and
@@ -64,8 +64,14 @@ class Clock:
         return self.elapsed + self._of_next(trials) <= self._budget
 
     def allows_release(self, trials: Sequence[Trial]) -> bool:
-        """Say whether the release would end within the budget, or no more than a twentieth beyond it."""
-        return self._budget is None or self.elapsed + self.of_release(trials) <= OVER * self._budget
+        """Say whether the release would end within the budget, or no more than a twentieth beyond it.
+
+        Before the winner is confirmed, whether there is hope: what confirming takes tells.
+        """
+        if self._budget is None:
+            return True
+        share = HOPED_FOR if self._awaits_confirming(trials) else 1.0
+        return self.elapsed + share * self.of_release(trials) <= OVER * self._budget
 
     def insist(self, trials: Sequence[Trial]) -> None:
         """Give up the candidate at hand where it would take the time of the release, or all time is over.
@@ -97,9 +103,14 @@ class Clock:
 
         A guess from above would be ten times too long: images that are broken early cost next to nothing.
         """
+        return self._of_releasing(trials) + (self._of_confirming(trials) if self._awaits_confirming(trials) else 0.0)
+
+    def _awaits_confirming(self, trials: Sequence[Trial]) -> bool:
+        """Say whether the winner, if there is one, would meet the battery of the release on select images first."""
         winner = winner_of(trials)
-        is_settled = winner is not None and (winner.standing is not Standing.PASSED or winner.rung(CONFIRM) is not None)
-        return self._of_releasing(trials) + (0.0 if is_settled else self._of_confirming(trials))
+        if winner is not None and (winner.standing is not Standing.PASSED or winner.rung(CONFIRM) is not None):
+            return False
+        return any(attack.is_confirmed for attack in self._load.attacks)
 
     def _of_next(self, trials: Sequence[Trial]) -> float:
         """Return what one more candidate and the release after it would take, which only measuring the first tells."""

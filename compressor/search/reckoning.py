@@ -132,14 +132,12 @@ def standing_of_images(trials: Sequence[Trial]) -> dict[str, float]:
 def seconds_per_pass(trials: Sequence[Trial]) -> float | None:
     """Return what attacks took for each pass, the dense model's among them; None where nothing was attacked.
 
-    By the battery of the release where one candidate has met it, else by `quick`.
+    By the battery of the release where one candidate has met it, else by `quick` on the first: the others are slim ones
+    alone.
     """
     confirmed = [rung for trial in trials if (rung := trial.rung(CONFIRM)) is not None and rung.num_passes]
     if confirmed:
         dearest = max(confirmed, key=lambda rung: rung.seconds)
         return BOTH_WAYS * dearest.seconds / (LOOKED * FIRST_MODELS * dearest.num_passes)
     attacked = [rung for trial in trials if (rung := trial.rung("attack")) is not None and rung.num_passes]
-    if not attacked:
-        return None
-    of_dense = (FIRST_MODELS - 1) * attacked[0].num_passes
-    return BOTH_WAYS * sum(rung.seconds for rung in attacked) / (of_dense + sum(rung.num_passes for rung in attacked))
+    return BOTH_WAYS * attacked[0].seconds / (FIRST_MODELS * attacked[0].num_passes) if attacked else None

@@ -82,9 +82,8 @@ def search(
 def _settle(site: Site, progress: Progress) -> None:
     """Let the smallest that passed meet the battery of the release; what time a budget leaves then is searched on."""
     while site.study.num_running() == 0:
-        insist_on_time(site)
         confirm(site, progress=progress)
-        insist_on_time(site)  # what confirming took tells more than what was reckoned before
+        insist_on_time(site)
         ended = site.study.trials()
         if site.wanted.budget_seconds is None or not site.clock.allows(ended):
             return

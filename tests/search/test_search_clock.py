@@ -112,11 +112,18 @@ def test_the_first_candidate_only_has_to_fit_in_itself() -> None:
     assert not clock(4.0).allows(())
 
 
-def test_a_release_that_would_go_beyond_the_budget_is_not_begun() -> None:
-    """A twentieth more is still kept."""
-    needed = TESTED + 2 * CONFIRMED + FIXED
-    assert clock(needed / 1.04).allows_release([attacked()])
-    assert not clock(needed / 1.06).allows_release([attacked()])
+@pytest.mark.parametrize(
+    ("trials", "needed"),
+    [
+        ([attacked()], HOPED_FOR * (TESTED + 2 * CONFIRMED + FIXED)),
+        ([attacked(confirm=18.0)], TESTED + FIXED),
+        ([attacked(standing=Standing.UNDECIDED)], TESTED + FIXED),
+    ],
+)
+def test_a_release_that_would_go_beyond_the_budget_is_not_begun(trials: Sequence[Trial], needed: float) -> None:
+    """A twentieth more is still kept; until the winner is confirmed there is hope."""
+    assert clock(needed / 1.04).allows_release(trials)
+    assert not clock(needed / 1.06).allows_release(trials)
 
 
 @pytest.mark.parametrize(
