@@ -13,6 +13,7 @@ from docs_page import CODE, LIGHT, PAGES, ROOT, Reader, blocks, photos
 from cli.app import COMMANDS, app
 from cli.reference import page as reference
 from compressor.certify.battery import read_battery
+from compressor.demo import route
 from compressor.gate.policy import parse_policy
 
 ALL = [(page, block) for page in PAGES for block in blocks(page)]
@@ -153,8 +154,15 @@ def _stocked(reader: Reader, shelf: Path) -> Reader:
 
 
 @pytest.mark.slow
-def test_the_tutorial(reader: Reader) -> None:
-    """From an empty folder to a verdict."""
+def test_the_tutorial(
+    reader: Reader, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From an empty folder to a verdict; the demo's policies ask for the light battery, `make demo` runs the other."""
+    light = tmp_path_factory.mktemp("light")
+    for name in ("policy.toml", "strict.toml"):
+        text = (Path(route.__file__).parent / name).read_text()
+        (light / name).write_text(text.replace('battery = "standard"', 'battery = "quick"'))
+    monkeypatch.setattr(route, "files", lambda package: light)
     assert reader.follow(ROOT / "docs" / "tutorial.md") >= 10
 
 
@@ -200,6 +208,7 @@ def test_the_readme(reader: Reader, shelf: Path, monkeypatch: pytest.MonkeyPatch
     _stocked(reader, shelf)
     (reader.here / "policy.toml").write_text('schema = "compress.policy/1"\n[parity]\nmin_agreement = 0.99\n')
     reader.names |= {
+        "--audit 50 ": "",  # `full`, on one small chunk as dear as on many images; tests/certify have it
         "--nproc-per-node 4": "--nproc-per-node 2",
         "--epochs 10": "--epochs 1",
         "--epochs 20": "--epochs 1",

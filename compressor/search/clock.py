@@ -22,6 +22,9 @@ HOPED_FOR = 0.5
 """Of the time of a release that is reckoned from the first candidate alone: as long as there is nothing to release, and
 until a winner is confirmed, which tells it better, nothing is lost by hoping for that."""
 
+FEARED = 1.2
+"""Of the time of a release, once there is something to release: before another candidate takes time from it."""
+
 STANDING = 0.25
 """Of the passes of a battery, so many are taken where nothing was measured: most images fall to the first attacks, and
 many share one chunk."""
@@ -116,7 +119,7 @@ class Clock:
         """Return what one more candidate and the release after it would take, which only measuring the first tells."""
         if not trials:
             return self.of_trial(trials)
-        share = 1.0 if winner_of(trials) is not None else HOPED_FOR
+        share = FEARED if winner_of(trials) is not None else HOPED_FOR
         return self.of_trial(trials) + share * (self._of_confirming(trials) + self._of_releasing(trials))
 
     def _of_releasing(self, trials: Sequence[Trial]) -> float:

@@ -11,7 +11,7 @@ from compressor.estimate import passes_of, training_passes
 from compressor.gate.policy import Policy, threats_of
 from compressor.search.examiner import BATTERY, CONFIRM
 from compressor.search.judging import attacked_threats
-from compressor.search.record import Trial
+from compressor.search.record import Rung, Trial
 from compressor.task import Task
 
 FIRST_MODELS = 2
@@ -132,12 +132,17 @@ def standing_of_images(trials: Sequence[Trial]) -> dict[str, float]:
 def seconds_per_pass(trials: Sequence[Trial]) -> float | None:
     """Return what attacks took for each pass, the dense model's among them; None where nothing was attacked.
 
-    By the battery of the release where one candidate has met it, else by `quick` on the first: the others are slim ones
-    alone.
+    By `quick` on the first candidate, since the others are slim ones alone; where one has met the battery of the
+    release, the mean of both: what else a machine does disturbs either.
     """
-    confirmed = [rung for trial in trials if (rung := trial.rung(CONFIRM)) is not None and rung.num_passes]
-    if confirmed:
-        dearest = max(confirmed, key=lambda rung: rung.seconds)
-        return BOTH_WAYS * dearest.seconds / (LOOKED * FIRST_MODELS * dearest.num_passes)
     attacked = [rung for trial in trials if (rung := trial.rung("attack")) is not None and rung.num_passes]
-    return BOTH_WAYS * attacked[0].seconds / (FIRST_MODELS * attacked[0].num_passes) if attacked else None
+    confirmed = [rung for trial in trials if (rung := trial.rung(CONFIRM)) is not None and rung.num_passes]
+    dearest = max(confirmed, key=lambda rung: rung.seconds, default=None)
+    found = [_of_both(attacked[0])] if attacked else []
+    found += [_of_both(dearest) / LOOKED] if dearest is not None else []
+    return sum(found) / len(found) if found else None
+
+
+def _of_both(rung: Rung) -> float:
+    """Return the seconds of a pass where the dense model was attacked as well."""
+    return BOTH_WAYS * rung.seconds / (FIRST_MODELS * rung.num_passes)

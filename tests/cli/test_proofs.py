@@ -15,10 +15,10 @@ def test_proofs_are_said_and_written(
 ) -> None:
     """Proved from below beside the battery from above, the fall of margins beside a baseline, smoothing under l2."""
     path = tmp_path / "certificate.json"
-    line = ["certify", str(digits_checkpoint), "--data", "digits", "--num-images", "4", "--battery", "quick"]
+    line = ["certify", str(digits_checkpoint), "--data", "digits", "--num-images", "2", "--battery", "quick"]
     line += ["--baseline", str(digits_checkpoint), "--threat", "linf:1/500", "--threat", "l2:0.02", "--prove"]
     assert run([*line, "--dry-run", "--quiet"]) == 0
-    assert "bounds on 4 images, 2 threats" in capsys.readouterr().out
+    assert "bounds on 2 images, 2 threats" in capsys.readouterr().out
     assert run([*line, "--work-dir", str(tmp_path / "work"), "-o", str(path), "--quiet"]) == 0
     text = capsys.readouterr().out
     threats = json.loads(path.read_text())["result"]["threats"]
