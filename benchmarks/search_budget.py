@@ -48,7 +48,7 @@ def row_of(here: Path, budget: int) -> dict[str, Any]:
         command, capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"}
     )
     seconds = time.monotonic() - begun
-    kept = [*work.glob("out/*/trials.json"), *work.glob("out/rejected/*trials.json")]
+    kept = list((work / "out").rglob("*trials.json"))
     trials = json.loads(kept[0].read_bytes())["trials"] if kept else []
     winner = json.loads(kept[0].read_bytes())["winner"] if kept else None
     return {

@@ -7,7 +7,7 @@ from compressor.search.examiner import CONFIRM
 from compressor.search.hopeless import FULL
 from compressor.search.reckoning import FIRST_MODELS, Load, seconds_per_pass, standing_of_images
 from compressor.search.record import Standing, Trial
-from compressor.search.winner import winner_of
+from compressor.search.winner import best_of, winner_of
 
 WRITING_SECONDS = 12.0
 """What a release takes besides tuning, attacks and timing: loading, exporting, comparing, the bundle."""
@@ -19,11 +19,11 @@ OVER = 1.05
 """Of a budget: what it is kept within."""
 
 HOPED_FOR = 0.5
-"""Of the time of a release that is reckoned from the first candidate alone: as long as there is nothing to release, and
-until a winner is confirmed, which tells it better, nothing is lost by hoping for that."""
+"""Of the time of a release that is reckoned from the first candidate alone: as long as nothing passed, and until a winner
+is confirmed, which tells it better, nothing is lost by hoping for that."""
 
 FEARED = 1.2
-"""Of the time of a release, once there is something to release: before another candidate takes time from it."""
+"""Of the time of a release, once a candidate passed: before another one takes time from it."""
 
 STANDING = 0.25
 """Of the passes of a battery, so many are taken where nothing was measured: most images fall to the first attacks, and
@@ -119,7 +119,7 @@ class Clock:
         """Return what one more candidate and the release after it would take, which only measuring the first tells."""
         if not trials:
             return self.of_trial(trials)
-        share = FEARED if winner_of(trials) is not None else HOPED_FOR
+        share = HOPED_FOR if best_of(trials) is None else FEARED
         return self.of_trial(trials) + share * (self._of_confirming(trials) + self._of_releasing(trials))
 
     def _of_releasing(self, trials: Sequence[Trial]) -> float:

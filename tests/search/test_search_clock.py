@@ -81,13 +81,14 @@ def test_an_undecided_winner_meets_the_battery_at_its_release() -> None:
     [
         ([attacked()], 13 + FEARED * (TESTED + 2 * CONFIRMED + FIXED)),
         ([attacked(standing=Standing.FAILED)], 13 + HOPED_FOR * (TESTED + 2 * CONFIRMED + FIXED)),
+        ([attacked(standing=Standing.UNDECIDED)], 13 + HOPED_FOR * (TESTED + 2 * CONFIRMED + FIXED)),
         ([attacked(confirm=18.0)], 13 + FEARED * (TESTED + CONFIRMED + FIXED)),
     ],
 )
 def test_a_candidate_is_begun_only_if_it_and_the_release_end_in_time(trials: Sequence[Trial], needed: float) -> None:
     """It may pass, and would be confirmed then; after the first the dense model is through.
 
-    As long as there is nothing to release one may hope that it takes half of the time.
+    As long as nothing passed one may hope that the release takes half of the time.
     """
     for budget, allows in ((needed + 1, True), (needed - 1, False)):
         assert clock(budget).allows(trials) is allows
