@@ -19,8 +19,8 @@ OVER = 1.05
 """Of a budget: what it is kept within."""
 
 HOPED_FOR = 0.5
-"""Of the time of a release that is reckoned from the first candidate alone: as long as nothing passed, and until a winner
-is confirmed, which tells it better, nothing is lost by hoping for that."""
+"""Of the time of a release that is reckoned from the first candidate alone: as long as nothing passed, and until a
+winner is confirmed, which tells it better, nothing is lost by hoping for that."""
 
 FEARED = 1.2
 """Of the time of a release, once a candidate passed: before another one takes time from it."""
