@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from compressor.search.examiner import CONFIRM
 from compressor.search.hopeless import FULL
-from compressor.search.reckoning import FIRST_MODELS, Load, seconds_per_pass, standing_of_images
+from compressor.search.reckoning import FIRST_MODELS, Load, Reckoned, reckoned
 from compressor.search.record import Standing, Trial
 from compressor.search.winner import best_of, winner_of
 
@@ -77,7 +77,7 @@ class Clock:
         return self.elapsed + share * self.of_release(trials) <= OVER * self._budget
 
     def insist(self, trials: Sequence[Trial]) -> None:
-        """Give up the candidate at hand where it would take the time of the release, or all time is over.
+        """Give up the candidate at hand where it would take the time of what passed, or all time is over.
 
         Whether it fits in was reckoned before it began. On a machine that others use as well it may take longer.
 
@@ -86,7 +86,7 @@ class Clock:
         """
         if self._budget is None:
             return
-        release = 0.0 if winner_of(trials) is None else self.of_release(trials)
+        release = 0.0 if best_of(trials) is None else self.of_release(trials)
         if self.elapsed + release > OVER * self._budget:
             raise Late
 
@@ -123,19 +123,18 @@ class Clock:
         return self.of_trial(trials) + share * (self._of_confirming(trials) + self._of_releasing(trials))
 
     def _of_releasing(self, trials: Sequence[Trial]) -> float:
-        attacks = self._of_attacks(self._load.num_released(standing_of_images(trials)), trials)
         tuned = [rung.seconds for trial in trials if (rung := trial.rung(FULL)) is not None]
         tuning = max(tuned, default=self._per_pass * self._load.num_tuning) if self._control else 0.0
+        attacks = self._reckoned(trials).releasing
         return attacks + tuning + WRITING_SECONDS + TIMING_SECONDS * self._load.num_timings
 
     def _of_confirming(self, trials: Sequence[Trial]) -> float:
         """Once one candidate was confirmed, the dense model is through."""
         num_models = 1 if any(trial.rung(CONFIRM) is not None for trial in trials) else FIRST_MODELS
-        return num_models * self._of_attacks(self._load.num_confirmed(standing_of_images(trials)), trials)
+        return num_models * self._reckoned(trials).confirming
 
-    def _of_attacks(self, passes: float, trials: Sequence[Trial]) -> float:
-        measured = seconds_per_pass(trials)
-        return passes * (self._per_pass * STANDING if measured is None else measured)
+    def _reckoned(self, trials: Sequence[Trial]) -> Reckoned:
+        return reckoned(self._load, trials, guessed=self._per_pass * STANDING)
 
 
 def _confirming_seconds(trial: Trial) -> float:

@@ -11,7 +11,7 @@ from compressor.estimate import passes_of, training_passes
 from compressor.gate.policy import Policy, threats_of
 from compressor.search.examiner import BATTERY, CONFIRM
 from compressor.search.judging import attacked_threats
-from compressor.search.record import Rung, Trial
+from compressor.search.record import Trial
 from compressor.task import Task
 
 FIRST_MODELS = 2
@@ -62,13 +62,18 @@ class Load:
         Args:
             standing: threat to the share of images that stand, in [0, 1]; for one that is not in it, the largest.
         """
-        each = sum(self._of_image(attack, standing) for attack in self.attacks)
-        return self.num_test * self.num_models * each + self.num_besides
+        return self.num_test * self.num_models * sum(self._of_image(attack, standing) for attack in self.attacks)
 
     def num_confirmed(self, standing: Mapping[str, float]) -> float:
         """Return the passes of the attacks on one model by the battery of the release, on select images."""
-        each = sum(self._of_image(attack, standing) for attack in self.attacks if attack.is_confirmed)
-        return LOOKED * self.num_select * each
+        return self.num_select * sum(self._of_image(attack, standing) for attack in self.attacks if attack.is_confirmed)
+
+    @property
+    def share_confirmed(self) -> float:
+        """The share of the passes of all threats that those have which select images are attacked by."""
+        return sum(each.num_passes for each in self.attacks if each.is_confirmed) / sum(
+            each.num_passes for each in self.attacks
+        )
 
     def _of_image(self, attack: Attack, standing: Mapping[str, float]) -> float:
         stands = standing.get(attack.threat, max(standing.values(), default=1.0))
@@ -120,7 +125,44 @@ def load_of(
     )
 
 
-def standing_of_images(trials: Sequence[Trial]) -> dict[str, float]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reckoned:
+    """Seconds of attacks."""
+
+    confirming: float
+    """By the battery of the release on select images of one model."""
+    releasing: float
+    """On test images of all models, with the audit and corruptions."""
+
+
+def reckoned(load: Load, trials: Sequence[Trial], *, guessed: float) -> Reckoned:
+    """Return what attacks would take: as the one that confirmed a winner, else as `quick` on the first candidate.
+
+    Args:
+        load: of the release.
+        trials: that ended.
+        guessed: seconds of a pass, where nothing was attacked.
+    """
+    per_pass = _seconds_per_pass(trials, guessed)
+    besides = load.num_besides * per_pass
+    dearest = max(trials, key=_confirming_seconds, default=None)
+    if dearest is not None and dearest.num_images and (seconds := _confirming_seconds(dearest)):
+        of_image = seconds / FIRST_MODELS / dearest.num_images
+        tested = of_image / LOOKED / load.share_confirmed * load.num_test * load.num_models
+        return Reckoned(confirming=of_image * load.num_select, releasing=tested + besides)
+    standing = _standing(trials)
+    confirming = LOOKED * load.num_confirmed(standing) * per_pass
+    return Reckoned(confirming=confirming, releasing=load.num_released(standing) * per_pass + besides)
+
+
+def _seconds_per_pass(trials: Sequence[Trial], guessed: float) -> float:
+    """Go by the first candidate, with which the dense model was attacked: the others are slim ones alone."""
+    attacked = (rung for trial in trials if (rung := trial.rung("attack")) is not None and rung.num_passes)
+    first = next(attacked, None)
+    return guessed if first is None else BOTH_WAYS * first.seconds / (FIRST_MODELS * first.num_passes)
+
+
+def _standing(trials: Sequence[Trial]) -> dict[str, float]:
     """Return how many images stand at each threat, as a share: the most of all models that were attacked."""
     found: dict[str, float] = {}
     for trial in trials:
@@ -129,20 +171,6 @@ def standing_of_images(trials: Sequence[Trial]) -> dict[str, float]:
     return found
 
 
-def seconds_per_pass(trials: Sequence[Trial]) -> float | None:
-    """Return what attacks took for each pass, the dense model's among them; None where nothing was attacked.
-
-    By `quick` on the first candidate, since the others are slim ones alone; where one has met the battery of the
-    release, the mean of both: what else a machine does disturbs either.
-    """
-    attacked = [rung for trial in trials if (rung := trial.rung("attack")) is not None and rung.num_passes]
-    confirmed = [rung for trial in trials if (rung := trial.rung(CONFIRM)) is not None and rung.num_passes]
-    dearest = max(confirmed, key=lambda rung: rung.seconds, default=None)
-    found = [_of_both(attacked[0])] if attacked else []
-    found += [_of_both(dearest) / LOOKED] if dearest is not None else []
-    return sum(found) / len(found) if found else None
-
-
-def _of_both(rung: Rung) -> float:
-    """Return the seconds of a pass where the dense model was attacked as well."""
-    return BOTH_WAYS * rung.seconds / (FIRST_MODELS * rung.num_passes)
+def _confirming_seconds(trial: Trial) -> float:
+    confirmed = trial.rung(CONFIRM)
+    return 0.0 if confirmed is None else confirmed.seconds

@@ -1,4 +1,4 @@
-"""What a release would compute, and how long a pass takes."""
+"""What a release would compute, and how long its attacks take."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +9,7 @@ from search_trials import rung, trial
 from compressor.estimate import passes_of
 from compressor.finetune import Recipe
 from compressor.gate.policy import Policy, read_policy, threats_of
-from compressor.search.reckoning import LOOKED, Attack, Load, load_of, seconds_per_pass, standing_of_images
+from compressor.search.reckoning import LOOKED, Attack, Load, Reckoned, load_of, reckoned
 from compressor.task import Cut, Task
 
 TEXT = """\
@@ -58,42 +58,60 @@ def test_what_else_is_asked_for_costs_more(policy_path: Path) -> None:
     assert not any(each.is_confirmed for each in loaded(policy_path, battery="quick").attacks)
 
 
-def test_an_image_that_stands_costs_the_battery_and_one_that_falls_what_quick_does() -> None:
-    """Three quarters of 10 images of two models stand; nothing is known of the other threat, so as many do there."""
-    attacks = (
-        Attack(threat="a", num_passes=100.0, is_confirmed=True),
-        Attack(threat="b", num_passes=200.0, is_confirmed=False),
+def attacks(**confirmed: bool) -> tuple[Attack, ...]:
+    """Return threats `a` of 100 passes and `b` of 300."""
+    return tuple(
+        Attack(threat=name, num_passes=num, is_confirmed=confirmed[name]) for name, num in (("a", 100.0), ("b", 300.0))
     )
-    load = Load(
+
+
+def load(**confirmed: bool) -> Load:
+    """Return the load of 4 select and 10 test images of two models."""
+    return Load(
         num_select=4,
         num_test=10,
         num_models=2,
-        attacks=attacks,
+        attacks=attacks(**confirmed),
         num_quick=20.0,
         num_besides=7.0,
         num_tuning=0.0,
         num_timings=0,
     )
-    assert load.num_released({"a": 0.75}) == 10 * 2 * (75 + 5 + 150 + 5) + 7
-    assert load.num_confirmed({"a": 0.75}) == LOOKED * 4 * (75 + 5)
-    assert load.num_released({}) == 10 * 2 * 300 + 7
 
 
-def test_as_many_stand_as_of_the_model_of_which_most_do() -> None:
-    """Candidates and the dense model."""
-    first = trial(1, robust={"a": 0.4, "b": 0.3}, dense_robust={"a": 0.6, "b": 0.2})
-    second = trial(2, robust={"a": 0.5}, dense_robust={})
-    assert standing_of_images([first, second]) == {"a": 0.6, "b": 0.3}
-    assert standing_of_images([]) == {}
+def test_an_image_that_stands_costs_the_battery_and_one_that_falls_what_quick_does() -> None:
+    """Three quarters stand; nothing is known of the other threat, so as many do there."""
+    made = load(a=True, b=False)
+    assert made.num_released({"a": 0.75}) == 10 * 2 * (75 + 5 + 225 + 5)
+    assert made.num_confirmed({"a": 0.75}) == 4 * (75 + 5)
+    assert made.num_released({}) == 10 * 2 * 400
+    assert made.share_confirmed == 0.25
 
 
-def test_the_first_attack_tells_what_a_pass_takes_until_a_candidate_was_confirmed() -> None:
+def test_where_nothing_was_attacked_it_is_a_guess() -> None:
+    """Of as many seconds for each pass as are told."""
+    found = reckoned(load(a=True, b=False), [trial(1, rungs=(rung("cut"),), robust={}, dense_robust={})], guessed=0.5)
+    assert found == Reckoned(confirming=LOOKED * 0.5 * 4 * 100, releasing=0.5 * (10 * 2 * 400 + 7))
+    assert reckoned(load(a=True, b=False), [], guessed=0.5) == found
+
+
+def test_the_first_attack_tells_what_a_pass_takes_and_all_models_how_many_stand() -> None:
     """Forward and backward are counted one by one, and the dense model was attacked together with the first."""
-    assert seconds_per_pass([]) is None
-    assert seconds_per_pass([trial(1, rungs=(rung("cut"),))]) is None
-    quick = rung("attack", seconds=3.0, num_passes=1_000)
-    first = trial(1, rungs=(rung("attack", seconds=8.0, num_passes=1_000),))
-    assert seconds_per_pass([first, trial(2, rungs=(quick,))]) == pytest.approx(0.008)
-    later = trial(3, rungs=(quick, rung("confirm", seconds=30.0, num_passes=4_000)))
-    again = trial(4, rungs=(quick, rung("confirm", seconds=15.0, num_passes=4_000)))
-    assert seconds_per_pass([first, again, later]) == pytest.approx((0.008 + 30 / 4_000 / LOOKED) / 2)
+    first = trial(1, rungs=(rung("attack", seconds=8.0, num_passes=1_000),), robust={"a": 0.4}, dense_robust={"a": 0.6})
+    second = trial(2, rungs=(rung("attack", seconds=3.0, num_passes=1_000),), robust={"a": 0.5}, dense_robust={})
+    found = reckoned(load(a=True, b=False), [first, second], guessed=9.0)
+    assert found.confirming == pytest.approx(LOOKED * 0.008 * 4 * (60 + 8))
+    assert found.releasing == pytest.approx(0.008 * (10 * 2 * (60 + 8 + 180 + 8) + 7))
+
+
+def test_once_a_candidate_was_confirmed_that_tells() -> None:
+    """30 s for 2 images of two models, looked at in parts, by a threat of a quarter of all passes.
+
+    One that was confirmed later took half of it, since the dense model was through.
+    """
+    quick = rung("attack", seconds=8.0, num_passes=1_000)
+    first = trial(1, num_images=2, rungs=(quick, rung("confirm", seconds=30.0)))
+    later = trial(2, num_images=2, rungs=(quick, rung("confirm", seconds=15.0)))
+    found = reckoned(load(a=True, b=False), [later, first], guessed=9.0)
+    assert found.confirming == pytest.approx(4 * 7.5)
+    assert found.releasing == pytest.approx(10 * 2 * 7.5 / LOOKED / 0.25 + 0.008 * 7)

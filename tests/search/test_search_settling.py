@@ -78,7 +78,7 @@ def attacked(*, confirm: float | None) -> Trial:
     return trial(1, rungs=(*rungs, *confirmed), robust={"linf:1/16": 1.0}, dense_robust={"linf:1/16": 1.0})
 
 
-@pytest.mark.parametrize(("confirm", "is_refused"), [(None, False), (6.0, False), (114.0, True)])
+@pytest.mark.parametrize(("confirm", "is_refused"), [(None, False), (6.0, False), (300.0, True)])
 def test_a_release_is_refused_by_what_confirming_took(*, confirm: float | None, is_refused: bool) -> None:
     """As reckoned it fits into 20 s; where passes turned out to be ten times as dear it does not, and 4 is the end."""
     trials = (attacked(confirm=confirm),)
