@@ -7,6 +7,9 @@ from fractions import Fraction
 from compressor.errors import OptionError
 from compressor.types import Norm
 
+SMALLEST, LARGEST = Fraction(1, 10**6), Fraction(10**6)
+"""Radii that can be meant: float32 knows pixels to about 1e-7, and no image is larger than a million in l2."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Threat:
@@ -48,5 +51,11 @@ def parse_threat(text: str) -> Threat:
         raise OptionError(
             f"threat {text!r}: epsilon must be above 0 and, for linf, at most 1 (images are in [0, 1])",
             advice=advice + ("; did you mean linf:8/255 rather than linf:8?" if epsilon > 1 else ""),
+        )
+    if not SMALLEST <= epsilon <= LARGEST:
+        raise OptionError(
+            f"threat {text!r}: pixels are float32 in [0, 1], which an epsilon below {float(SMALLEST):g} does not move "
+            f"and one above {float(LARGEST):g} moves no further",
+            advice=advice,
         )
     return Threat(norm=Norm(name), epsilon=epsilon)

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 
+from compressor.attacks.table import BY_ANSWERS
 from compressor.certify.battery import Assault, holds_autoattack
 from compressor.certify.certificate import Artefact, Searched, ThreatResult
 from compressor.certify.intervals import IntervalMethod
 from compressor.certify.numbers import Numbers
 
+NO_THREAT = "No threat was named, so nothing is claimed about robustness."
 METHODS = {
     str(IntervalMethod.CLOPPER_PEARSON): "Clopper-Pearson",
     str(IntervalMethod.CONFIDENCE_SEQUENCE): "a confidence sequence, which allows looking early",
@@ -24,7 +26,7 @@ def claim_text(
         threats: what is claimed; empty: nothing.
         searched: where it was chosen among others.
     """
-    attacked = _robust(artefact, numbers, threats) if threats else [_curve()]
+    attacked = _robust(artefact, numbers, threats) if threats else [_curve() if numbers.curve else NO_THREAT]
     return " ".join([_clean(artefact, numbers), *attacked, *_corrupted(numbers), *_chosen(searched)])
 
 
@@ -64,8 +66,7 @@ def _robust(artefact: Artefact, numbers: Numbers, threats: Sequence[ThreatResult
     if artefact.kind == "onnx":
         sentences.append(
             "Gradients came from the torch model that the file was exported from; what they found was replayed on the "
-            "file, attacks that ask for answers only asked the file itself, and an image counts as robust only if "
-            "neither ever answered it wrong."
+            f"file, {_asked(threats)}and an image counts as robust only if neither ever answered it wrong."
         )
         if artefact.precision is not None:
             sentences.append(
@@ -84,6 +85,15 @@ def _robust(artefact: Artefact, numbers: Numbers, threats: Sequence[ThreatResult
     if flags:
         sentences.append(f"Flags were raised ({flags}): the attacks may have been fooled, and the figures be too high.")
     return sentences
+
+
+def _asked(threats: Sequence[ThreatResult]) -> str:
+    """Return who asked the file, where anyone did: attacks of torchattacks ask the torch model for answers, too."""
+    names = list(dict.fromkeys(each.name for threat in threats for each in threat.attacks if each.name in BY_ANSWERS))
+    if not names:
+        return ""
+    need = "needs" if len(names) == 1 else "need"
+    return f"{' and '.join(names)}, which {need} answers only, asked the file itself, "
 
 
 def _proved(threats: Sequence[ThreatResult]) -> list[str]:
@@ -149,7 +159,6 @@ def _is_autoattack(result: ThreatResult) -> bool:
 
 def _curve() -> str:
     return (
-        "No threat was named, so nothing is claimed about robustness: the accuracy-against-epsilon curve comes from a "
-        "quick search for the nearest wrong images (Fast Minimum-Norm), bounds robust accuracy from above, "
-        "and shows at which epsilons a claim would mean something."
+        f"{NO_THREAT} The accuracy-against-epsilon curve comes from a quick search for the nearest wrong images (Fast "
+        "Minimum-Norm), bounds robust accuracy from above, and shows at which epsilons a claim would mean something."
     )

@@ -25,3 +25,5 @@ class Demands:
     """At least one."""
     min_images: int = 1
     """Nothing passes on fewer; failing needs no minimum."""
+    needs_all: bool = False
+    """Whether something is demanded besides that all images tell best: nothing passes on fewer then."""

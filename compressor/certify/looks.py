@@ -40,7 +40,7 @@ def decide(demands: Demands, tallies: Mapping[Threat | None, Tally], confidence:
     shared = 1 - (1 - confidence) / len(demands.each)
     if any(_holds(demand, tallies[demand.threat], shared) is False for demand in demands.each):
         return Decision.FAILED
-    enough = min(tally.num for tally in tallies.values()) >= demands.min_images
+    enough = not demands.needs_all and min(tally.num for tally in tallies.values()) >= demands.min_images
     if enough and all(_holds(demand, tallies[demand.threat], confidence) for demand in demands.each):
         return Decision.PASSED
     return Decision.UNDECIDED

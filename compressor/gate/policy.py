@@ -89,13 +89,16 @@ def threats_of(policy: Policy) -> tuple[Threat, ...]:
 def demands_of(policy: Policy) -> Demands | None:
     """Return what the policy demands of shares of images, which attacking can stop at once it is known; None: nothing.
 
-    What it limits per class, by calibration or under corruptions is judged by the gate all the same.
+    What it limits per class, by calibration or under corruptions is judged by the gate all the same. A few images say
+    little about that, and the first two are judged as they were found, so such a policy passes on all images only.
     """
     each = [
         *_demands(None, policy.accuracy.min, policy.accuracy.max_drop),
         *(found for one in policy.robustness for found in _demands(one.threat, one.min, one.max_drop)),
     ]
-    return Demands(each=tuple(each), min_images=policy.evidence.min_images or 1) if each else None
+    besides = (policy.accuracy.max_class_drop, policy.accuracy.max_ece, policy.corruptions.min)
+    needs_all = any(limit is not None for limit in besides)
+    return Demands(each=tuple(each), min_images=policy.evidence.min_images or 1, needs_all=needs_all) if each else None
 
 
 def _demands(threat: Threat | None, at_least: float | None, most_drop: float | None) -> list[Demand]:

@@ -42,6 +42,13 @@ def test_nothing_passes_on_too_few_images_but_failing_needs_no_more() -> None:
     assert decide(demands, {LINF: tally(50, 0)}, 0.95) is Decision.FAILED
 
 
+def test_where_all_images_are_needed_only_failing_stops_early() -> None:
+    """However sure it is that the shares hold."""
+    demands = Demands(each=MIN.each, needs_all=True)
+    assert decide(demands, {LINF: tally(5000, 5000)}, 0.95) is Decision.UNDECIDED
+    assert decide(demands, {LINF: tally(50, 0)}, 0.95) is Decision.FAILED
+
+
 def test_all_have_to_hold_and_one_is_enough_to_fail() -> None:
     """One certain failure decides, however well the others stand."""
     demands = Demands(each=(Demand(threat=None, at_least=0.5), *MIN.each))
