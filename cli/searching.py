@@ -1,11 +1,11 @@
 """`compress search`: from its options to what the library takes, and to what is shown at the end."""
 
-from typing import Any
+from typing import Any, NoReturn
 
 from cli import choices, outputs, verdicts
 from cli.screen import parse_duration
 from cli.values import parse_ratio_for
-from compressor.errors import OptionError, Rejected
+from compressor.errors import OptionError, Rejected, Undecided
 from compressor.prune import BLOCK_CRITERIA, CRITERIA
 from compressor.records import dump
 from compressor.report.searched import table_of
@@ -82,12 +82,13 @@ def found_text(found: Found) -> str:
     return "\n".join([text, *paragraph(words, "")])
 
 
-def without_winner(found: Found) -> int:
-    """Return the exit code where nothing was released.
+def without_winner(found: Found) -> NoReturn:
+    """Say why nothing was released.
 
     Raises:
         Rejected: nothing passed.
+        Undecided: the budget ended it, or other processes are not done.
     """
     if not found.is_over:
-        return 0
+        raise Undecided(found.reason, advice="run the same command again: it goes on, and tells how the search ended")
     raise Rejected(found.reason, advice="ask less of the model in the policy, or tune longer: --epochs, --recipe full")

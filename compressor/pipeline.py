@@ -19,7 +19,7 @@ from compressor.errors import DataError
 from compressor.export.form import Form
 from compressor.export.onnx import export_onnx, fits_one_file
 from compressor.gate.evidence import evidence_of
-from compressor.gate.judge import judge
+from compressor.gate.judge import check_accepted, judge
 from compressor.gate.policy import Policy, demands_of, read_policy, threats_of
 from compressor.gate.verdict import Verdict
 from compressor.load import Checkpoint
@@ -56,6 +56,7 @@ def release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT
         CompressorError: of the station that could not go on; nothing half-written is left.
     """
     policy = read_policy(task.policy)
+    check_accepted(policy, task.accept)
     policy_bytes = task.policy.read_bytes()
     place, seed = task.place, task.seed
     check_proving(prove=task.prove, threats=threats_of(policy))

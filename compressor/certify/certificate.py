@@ -240,6 +240,8 @@ class Searched:
     """How many were tried, this one among them."""
     role: str
     """Of the images that they were judged on: `select`."""
+    num_tested_before: int | None = None
+    """Earlier winners of the same search that met the test images, if there were any."""
 
 
 @strict

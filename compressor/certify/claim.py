@@ -35,8 +35,15 @@ def _chosen(searched: Searched | None) -> list[str]:
         return []
     return [
         f"A search chose it among {searched.num_candidates:,} candidate{'' if searched.num_candidates == 1 else 's'}, "
-        f"which were judged on {searched.role} images; of these candidates it alone met the test images."
+        f"which were judged on {searched.role} images; {_tested(searched.num_tested_before)}."
     ]
+
+
+def _tested(num_before: int | None) -> str:
+    if num_before is None:
+        return "of these candidates it alone met the test images"
+    others = "another winner" if num_before == 1 else f"{num_before} other winners"
+    return f"{others} of this search met the test images before it, so that they are not fresh"
 
 
 def _clean(artefact: Artefact, numbers: Numbers) -> str:

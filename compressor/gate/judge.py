@@ -10,14 +10,14 @@ Both stand in `accepted` for ever. When every blocking condition is accepted the
 a policy of their own (`verify --policy MINE`) hands in no `accept`, so that only their own waivers count.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC
 
 from compressor.errors import PolicyError
 from compressor.gate import conditions as kinds
 from compressor.gate import wording
 from compressor.gate.evidence import Evidence
-from compressor.gate.policy import Policy
+from compressor.gate.policy import Policy, condition_ids
 from compressor.gate.refusals import closest
 from compressor.gate.verdict import SCHEMA, Accepted, Condition, PolicyFacts, Verdict
 from compressor.records import tool_version
@@ -71,6 +71,24 @@ def conclude(conditions: Sequence[Condition], accepted: Sequence[Accepted]) -> D
     taken = {each.id for each in accepted}
     standing = [each.decision for each in blocking(conditions) if each.id not in taken]
     return standing[0] if standing else Decision.PASSED
+
+
+def check_accepted(policy: Policy, accept: Collection[str]) -> None:
+    """Refuse to accept what no verdict by this policy can hold: before any work, which may take hours.
+
+    Args:
+        policy: read.
+        accept: ids. Those about evidence, parity and flags depend on what is handed in, and are checked by `judge`.
+
+    Raises:
+        PolicyError: one of them is none of this policy's conditions.
+    """
+    known = condition_ids(policy)
+    for each in accept:
+        if each not in known and not each.startswith(("evidence.", "parity.", "flag.")):
+            raise PolicyError(
+                f"--unsafe-accept {each!r} names no condition of {policy.source}", advice=closest(each, known)
+            )
 
 
 def _checked(accept: Mapping[str, str], conditions: Sequence[Condition]) -> Mapping[str, str]:

@@ -3,10 +3,9 @@
 import time
 from collections.abc import Sequence
 
-from compressor.search.examiner import CONFIRM
 from compressor.search.hopeless import FULL
 from compressor.search.reckoning import FIRST_MODELS, Load, Reckoned, reckoned
-from compressor.search.record import Standing, Trial
+from compressor.search.record import CONFIRM, Standing, Trial
 from compressor.search.winner import best_of, winner_of
 
 WRITING_SECONDS = 12.0

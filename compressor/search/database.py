@@ -73,6 +73,11 @@ def calmly(url: str | None = None) -> Iterator[None]:
         raise
     except Exception as error:
         if url is None:
+            if type(error).__module__.partition(".")[0] in ("optuna", "sqlalchemy"):
+                raise MachineError(
+                    f"the database of the search does not answer: {_first_line(error)}",
+                    advice="the same command goes on where it was, once it does",
+                ) from error
             raise
         raise OptionError(
             f"--storage {_without_password(url)} cannot be opened: {_first_line(error)}", advice=_advice(error)

@@ -6,6 +6,7 @@ from torch import nn
 
 from compressor.errors import DataError
 from compressor.estimate import Estimate, StageEstimate, seconds_per_image, state_bytes
+from compressor.gate.judge import check_accepted
 from compressor.gate.policy import read_policy
 from compressor.pipeline import timings_of
 from compressor.progress import SILENT, Progress
@@ -34,6 +35,7 @@ def estimate_search(source: Path | nn.Module, task: Task, wanted: Wanted, *, pro
         CompressorError: whatever the search itself would refuse at its beginning.
     """
     policy, begun = read_policy(task.policy), began()
+    check_accepted(policy, task.accept)
     dense, data = fit(
         open_model(source, progress=progress, **task.source),
         task.data,

@@ -6,6 +6,7 @@ It sees training and select images. Each rung may end it; what is left of it the
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from compressor.certify.certificate import Certificate
 from compressor.certify.certify import certify
@@ -21,17 +22,15 @@ from compressor.progress import Progress
 from compressor.prune import count_cost, slim
 from compressor.search.found import Found, Over, amended, ending, record_of, timed, too_low
 from compressor.search.hopeless import FULL, hopeless
-from compressor.search.judging import accuracy_floor, attacked_threats, judged, standing_of
+from compressor.search.judging import accuracy_floor, attacked_threats, judged, standing_of, without
 from compressor.search.planner import Planner, digest_of_cut
-from compressor.search.record import Candidate, Judged, Standing, Trial
+from compressor.search.record import CONFIRM, Candidate, Judged, Standing, Trial
 from compressor.search.sizes import Sizes
 from compressor.search.winner import best_of
 from compressor.steps import tune
 from compressor.task import Place, Task
 
 BATTERY = "quick"
-CONFIRM = "confirm"
-"""Of the smallest that passed: the attack by the battery of the release."""
 
 SHORT_SHARE = 0.25
 """Of the training images, in the short tuning."""
@@ -44,6 +43,11 @@ NOTHING_ASKED = Demands(each=(Demand(threat=None, at_least=0.0),))
 
 ENDS_A_CANDIDATE = (PruneError, FinetuneError, ExportError, CertifyError)
 """What is wrong with one candidate and no other."""
+
+
+def battery_of(task: Task, policy: Policy) -> str:
+    """Return what a release attacks with."""
+    return task.battery or policy.evidence.battery or "standard"
 
 
 class Examiner:
@@ -81,10 +85,13 @@ class Examiner:
         self._dense, self._data, self._task, self._policy = dense, data, task, policy
         self._planner, self._sizes = planner, sizes
         self._num_test, self._place, self._worker = num_test, place, worker
-        self._floor = accuracy_floor(policy, dense_accuracy)
+        today = datetime.now(UTC).date()
+        waived = [name for name in policy.waivers.allowed if policy.waivers.cover(name, today)]
+        self._demanded = without(policy, {*task.accept, *waived})
+        self._floor = accuracy_floor(self._demanded, dense_accuracy)
         self.before = count_cost(dense.model, dense.input_shape)
         self.images: ImageSet = stratified(data.need("select"), task.num_images, seed=task.seed)
-        demanded = demands_of(policy)
+        demanded = demands_of(self._demanded)
         self._demands = NOTHING_ASKED if demanded is None else replace(demanded, min_images=1)
         self.threats = attacked_threats(policy)
 
@@ -119,7 +126,7 @@ class Examiner:
     @property
     def battery(self) -> str:
         """What the release attacks with."""
-        return self._task.battery or self._policy.evidence.battery or "standard"
+        return battery_of(self._task, self._policy)
 
     def needs_confirming(self, trial: Trial) -> bool:
         """Say whether a candidate passed by a weaker battery than the one that the release attacks with."""
@@ -179,11 +186,11 @@ class Examiner:
         twin = next((each for each in past if each.cut_sha256 == found.cut_sha256 and len(each.rungs) > 1), None)
         if twin is not None:
             raise Over(f"the same cut as candidate {twin.number}, which came to: {twin.standing}")
-        for name, what, has, limit in (
-            ("size.max_macs", "multiply-adds", plan.after.macs, self._policy.size.max_macs),
-            ("size.max_params", "parameters", plan.after.params, self._policy.size.max_params),
+        for what, has, limit in (
+            ("multiply-adds", plan.after.macs, self._demanded.size.max_macs),
+            ("parameters", plan.after.params, self._demanded.size.max_params),
         ):
-            if limit is not None and has > limit and not self._is_accepted(name):
+            if limit is not None and has > limit:
                 raise Over(f"{wording.amount(has)} {what}, the policy allows {wording.amount(limit)}")
         cut = slim(self._dense, plan)
         found.cost, found.num_bytes, found.p50_ms = self._sizes.of(cut, plan.after)
@@ -208,10 +215,10 @@ class Examiner:
 
     def _check_answers(self, tuned: Checkpoint, history: History, found: Found) -> bytes | None:
         """End what answers certainly too little right, before it is attacked; return its file where that differs."""
-        least = self._policy.accuracy.min
+        least = self._demanded.accuracy.min
         num = history.num_select
         high = clopper_pearson(round(history.select_accuracy * num), num, 0.95)[1]
-        if least is not None and high < least and not self._is_accepted("accuracy.min"):
+        if least is not None and high < least:
             found.standing = Standing.FAILED
             found.conditions = (too_low(history.select_accuracy, least),)
             raise Over(
@@ -219,9 +226,6 @@ class Examiner:
                 f"demanded are {wording.demanded_percent(least)}"
             )
         return self._sizes.rounded(tuned)
-
-    def _is_accepted(self, condition_id: str) -> bool:
-        return condition_id in self._task.accept or condition_id in self._policy.waivers.allowed
 
     def _attacked(
         self, tuned: Checkpoint, onnx: bytes | None, progress: Progress, *, battery: str = BATTERY

@@ -11,7 +11,7 @@ from compressor.finetune import History
 from compressor.gate import wording
 from compressor.prune import Plan
 from compressor.search.judging import flags_of
-from compressor.search.record import Candidate, Judged, Rung, Standing, Trial
+from compressor.search.record import Candidate, Judged, Rung, Standing, Trial, binding_of
 from compressor.types import Decision
 
 
@@ -153,16 +153,21 @@ def dense_robust(result: Result) -> dict[str, float]:
 
 def ending(found: Found) -> str:
     """Return what the judgement came to, with the condition that binds."""
-    binding = max(found.conditions, key=lambda each: each.shortfall, default=None)
+    binding = binding_of(found.conditions)
     if binding is None:
         return f"{found.standing}: select images can answer no condition of this policy"
     return f"{found.standing}: {found_words(binding)}"
 
 
+def is_ceiling(condition: Judged) -> bool:
+    """Say whether less is better."""
+    return condition.id.startswith(("size.", "latency.")) or "max_" in condition.id
+
+
 def found_words(condition: Judged) -> str:
     """Return what was found and what is demanded, in the condition's own unit."""
     found, limit = condition.found, condition.limit
-    kind = "at most" if condition.id.startswith(("size.", "latency.")) or "max_" in condition.id else "at least"
+    kind = "at most" if is_ceiling(condition) else "at least"
     if condition.id.endswith("_ms"):
         return f"{condition.id} is {wording.milliseconds(found)}, demanded {kind} {limit:g} ms"
     if condition.id.endswith("ratio_p50"):

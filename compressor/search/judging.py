@@ -8,7 +8,8 @@ search would end with the smallest model that might pass, of which chance decide
 
 import math
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
 from compressor.attacks.threat import Threat
 from compressor.bench.record import Latency
@@ -131,6 +132,26 @@ def attacked_threats(policy: Policy) -> tuple[Threat, ...]:
     """Return what candidates are attacked with: the threats that are judged, or else one for the record."""
     named = tuple(demand.threat for demand in policy.robustness if (demand.min, demand.max_drop) != (None, None))
     return named or threats_of(policy)[:1]
+
+
+def without(policy: Policy, taken: Collection[str]) -> Policy:
+    """Return the policy as if it did not demand what is accepted: what candidates are ended by before the judgement.
+
+    Args:
+        policy: read.
+        taken: ids of conditions that may fail.
+    """
+
+    def kept(demand: Any, name: str) -> Any:
+        return replace(demand, **{each.name: None for each in fields(demand) if f"{name}.{each.name}" in taken})
+
+    return replace(
+        policy,
+        accuracy=kept(policy.accuracy, "accuracy"),
+        robustness=tuple(kept(each, f"robustness.{threat_id(each.threat)}") for each in policy.robustness),
+        corruptions=kept(policy.corruptions, "corruptions"),
+        size=kept(policy.size, "size"),
+    )
 
 
 def accuracy_floor(policy: Policy, dense_accuracy: float) -> float:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from compressor.estimate import passes_of, training_passes
 from compressor.gate.policy import Policy, threats_of
-from compressor.search.examiner import BATTERY, CONFIRM
+from compressor.search.examiner import BATTERY, battery_of
 from compressor.search.judging import attacked_threats
-from compressor.search.record import Trial
+from compressor.search.record import CONFIRM, Trial
 from compressor.task import Task
 
 FIRST_MODELS = 2
@@ -102,7 +102,7 @@ def load_of(
         num_timings: configurations that are timed.
     """
     threats, tried = threats_of(policy), attacked_threats(policy)
-    battery = task.battery or policy.evidence.battery or "standard"
+    battery = battery_of(task, policy)
     quick = float(sum(passes_of(BATTERY, threat, num_classes) for threat in tried))
     audited = sum(passes_of("full", threat, num_classes) for threat in threats) * min(task.audit, num_test)
     shaken = SHAKEN * max(quick, 1.0) * num_test if policy.corruptions.min is not None or task.corruptions else 0.0

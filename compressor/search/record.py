@@ -1,5 +1,6 @@
 """What a search tries, and what became of each try: the content of trials.json."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -7,6 +8,9 @@ from compressor.records import strict
 from compressor.types import Decision, Minimise, Structure
 
 SCHEMA = "compress.search/1"
+
+CONFIRM = "confirm"
+"""Rung of those that passed by `quick` and are looked at again: the attack by the battery of the release."""
 
 
 class Profile(StrEnum):
@@ -83,6 +87,11 @@ class Judged:
     times. At most 0 where nothing is."""
 
 
+def binding_of(conditions: Sequence[Judged]) -> Judged | None:
+    """Return the condition that is missed by most; one that failed comes before all that are undecided."""
+    return max(conditions, key=lambda each: (each.decision is Decision.FAILED, each.shortfall), default=None)
+
+
 @strict
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
@@ -139,8 +148,8 @@ class Trial:
 
     @property
     def binding(self) -> Judged | None:
-        """The condition that is missed by most."""
-        return max(self.conditions, key=lambda each: each.shortfall, default=None)
+        """The condition that is in the way."""
+        return binding_of(self.conditions)
 
     def rung(self, name: str) -> Rung | None:
         """Return an examination that it reached."""

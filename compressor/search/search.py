@@ -11,18 +11,22 @@ from compressor.certify.certificate import Searched
 from compressor.certify.certify import check_proving
 from compressor.errors import Undecided
 from compressor.files import write_whole
+from compressor.gate.judge import check_accepted
 from compressor.gate.policy import read_policy, threats_of
 from compressor.pipeline import Released, name_of, release
 from compressor.progress import SILENT, Progress
 from compressor.records import dump, now, tool_version
+from compressor.search.bracket import NUM_HALVINGS
 from compressor.search.database import check_engine, storage_at
 from compressor.search.planner import digest_of_cut
-from compressor.search.record import SCHEMA, Dense, Standing, Trial, Trials
+from compressor.search.record import CONFIRM, SCHEMA, Dense, Standing, Trial, Trials
 from compressor.search.site import Site, began, confirm, explore, insist_on_time, open_site
 from compressor.search.wanted import Wanted
-from compressor.search.winner import called, nothing_passed, winner_of
+from compressor.search.watching import Beating
+from compressor.search.winner import best_of, called, nothing_passed, winner_of
 from compressor.search.workers import Workers
 from compressor.task import Cut, Task
+from compressor.types import Decision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +66,9 @@ def search(
     """
     begun = began() if begun is None else begun
     check_engine()
-    check_proving(prove=task.prove, threats=threats_of(read_policy(task.policy)))
+    policy = read_policy(task.policy)
+    check_accepted(policy, task.accept)
+    check_proving(prove=task.prove, threats=threats_of(policy))
     if wanted.storage is not None:
         storage_at(wanted.storage)
     with ExitStack() as stack:
@@ -75,40 +81,64 @@ def search(
             explore(site, progress=progress)
             if workers.wait(progress):
                 explore(site, progress=progress)  # what they had taken
-        _settle(site, progress)
+        if site.study.num_running() or not site.study.hold():
+            return _left_to_others(site)
+        stack.callback(site.study.let_go)
+        try:
+            _settle(site, progress)
+        except Undecided as late:
+            return replace(_kept(source, task, site, late.message), is_over=False)
         return _ended(source, task, site, progress)
 
 
 def _settle(site: Site, progress: Progress) -> None:
-    """Let the smallest that passed meet the battery of the release; what time a budget leaves then is searched on."""
+    """Let the smallest that passed meet the battery of the release, and search on where that leaves time or nothing.
+
+    Where it refused whatever `quick` had passed, a few more candidates are tried for each that it refused, at most as
+    many again as were asked for.
+    """
     while site.study.num_running() == 0:
         confirm(site, progress=progress)
         insist_on_time(site)
         ended = site.study.trials()
-        if site.wanted.budget_seconds is None or not site.clock.allows(ended):
+        num_refused = sum(each.rung(CONFIRM) is not None and each.standing is not Standing.PASSED for each in ended)
+        has_nothing = best_of(ended) is None and num_refused > 0
+        has_time = site.wanted.budget_seconds is not None and site.clock.allows(ended)
+        if not (has_time or has_nothing):
             return
-        explore(site, progress=progress)
+        num_more = min(NUM_HALVINGS * num_refused, site.wanted.most_trials)
+        explore(site, num_more=num_more, progress=progress)
         if len(site.study.trials()) == len(ended):
             return
 
 
+def _left_to_others(site: Site) -> Found:
+    """Return what there is to say where other processes are at work, the last of which releases."""
+    record = _record(site, site.study.trials(), None)
+    reason = "other processes are at work on this search: the last one to end releases the winner"
+    return Found(trials=record, released=None, reason=reason, kept=None, is_over=False)
+
+
+def _kept(source: Path | nn.Module, task: Task, site: Site, reason: str) -> Found:
+    """Return that nothing was released, and keep the record of what was tried."""
+    record = _record(site, site.study.trials(), None)
+    kept = task.output / "rejected" / f"{task.name or name_of(source)}-{site.study.name}-trials.json"
+    write_whole(kept, dump(record))
+    return Found(trials=record, released=None, reason=reason, kept=kept, is_over=True)
+
+
 def _ended(source: Path | nn.Module, task: Task, site: Site, progress: Progress) -> Found:
     """Release the winner, or say why there is none."""
-    ended, running = site.study.trials(), site.study.num_running()
-    if running:
-        reason = f"{running} candidates are still examined by other processes: the last one to end releases the winner"
-        return Found(trials=_record(site, ended, None), released=None, reason=reason, kept=None, is_over=False)
+    if site.study.num_running():
+        return _left_to_others(site)
+    ended = site.study.trials()
     if not ended:
         raise Undecided(
             "the budget is too short for a single candidate and its release",
             advice="give a longer --budget, fewer --epochs, or --trials in its place",
         )
     winner = winner_of(ended)
-    record = _record(site, ended, winner)
-    name = task.name or name_of(source)
     if winner is None:
-        kept = task.output / "rejected" / f"{name}-{site.study.name}-trials.json"
-        write_whole(kept, dump(record))
         reason = nothing_passed(ended)
         if not site.clock.allows(ended):
             seconds = site.clock.of_release(ended)
@@ -116,21 +146,33 @@ def _ended(source: Path | nn.Module, task: Task, site: Site, progress: Progress)
                 f"; --budget has no room for another candidate and a release of about {seconds:.0f} s: with a longer "
                 "one the same command goes on"
             )
-        return Found(trials=record, released=None, reason=reason, kept=kept, is_over=True)
+        return _kept(source, task, site, reason)
+    before = {cut: decision for cut, decision in site.study.tested().items() if cut != winner.cut_sha256}
+    if any(decision == Decision.FAILED for decision in before.values()):
+        return _kept(
+            source,
+            task,
+            site,
+            f"an earlier winner of this search failed on the test images, so {called(winner)} would be chosen by them: "
+            "another search needs other test images",
+        )
     if winner.standing is Standing.UNDECIDED:
         progress.say(f"no candidate passed; {called(winner)} is the least undecided one: {winner.why}")
     plan = site.planner.plan(winner.candidate)
     if digest_of_cut(plan) != winner.cut_sha256:
         progress.say("the winner is cut otherwise here than where it was tried, and is tuned anew")
-    progress.say(f"{called(winner)} is released, on test images that no candidate has met")
+    who = f"only {len(before)} earlier winners of this search have" if before else "no candidate has"
+    progress.say(f"{called(winner)} is released, on test images that {who} met")
+    record = _record(site, ended, winner)
     chosen = replace(
         task,
         cut=Cut(ready=plan),
-        name=name,
-        searched=Searched(num_candidates=len(ended), role="select"),
+        name=task.name or name_of(source),
+        searched=Searched(num_candidates=len(ended), role="select", num_tested_before=len(before) or None),
         trials=dump(record),
     )
-    released = release(source, chosen, progress=progress)
+    released = release(source, chosen, progress=Beating(progress, site.study))
+    site.study.note_tested(str(winner.cut_sha256), str(released.verdict.decision))
     return Found(trials=record, released=released, reason="", kept=None, is_over=True)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from compressor.certify.battery import read_battery
 from compressor.data import Data, digest_of_images
 from compressor.errors import DataError, OptionError, Undecided
 from compressor.estimate import seconds_per_image
@@ -18,20 +19,23 @@ from compressor.load.checkpoint import Checkpoint, sha256_of_weights
 from compressor.pipeline import timings_of
 from compressor.progress import SILENT, Progress
 from compressor.records import to_plain, tool_version
+from compressor.runtime.machine import host
 from compressor.search.clock import Clock, Late
-from compressor.search.examiner import Examiner
+from compressor.search.examiner import Examiner, battery_of
 from compressor.search.planner import Planner
 from compressor.search.reckoning import load_of
-from compressor.search.record import Trial
+from compressor.search.record import Standing, Trial
 from compressor.search.sizes import Sizes
 from compressor.search.space import Space, space_of
 from compressor.search.study import Study
 from compressor.search.wanted import Wanted
 from compressor.search.watching import Insisting, Watching
-from compressor.search.winner import best_of, called, winner_of
+from compressor.search.winner import best_of, called, outlived, to_confirm, winner_of
 from compressor.steps import fit, open_model
 from compressor.task import Task
 from compressor.types import Minimise
+
+LONGER = "give a longer --budget: the same command goes on, and the candidates so far are kept"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +152,7 @@ def work_of(
         "select": digest_of_images(data.need("select")),
         "num_test": num_test,
         "policy": policy.policy_sha256,
+        "battery": to_plain(read_battery(battery_of(task, policy)).attacks),
         "accepted": sorted(task.accept),
         "minimise": str(wanted.minimise),
         "space": to_plain(space),
@@ -155,19 +160,25 @@ def work_of(
         "recipe": to_plain(task.recipe),
         "form": to_plain(task.form),
         "timing": to_plain(task.timing) if is_timed else None,
+        "processor": host()["cpu"] if is_timed else None,
         "num_images": task.num_images,
         "device": task.place.device.split(":")[0],
         "seed": task.seed,
     }
 
 
-def explore(site: Site, *, progress: Progress = SILENT) -> None:
+def explore(site: Site, *, num_more: float = 0, progress: Progress = SILENT) -> None:
     """Examine candidates until there are enough, or no other could end in time; one that turns out late is given back.
+
+    Args:
+        site: of the search.
+        num_more: candidates beyond those that were asked for.
+        progress: listener.
 
     Raises:
         CompressorError: what is wrong with all candidates, or the time limit; the candidate at hand is given back.
     """
-    most = site.wanted.most_trials
+    most = site.wanted.most_trials + num_more
     total = int(most) if most < float("inf") else None
     with progress.stage("search", total=total, unit="candidate") as step:
         ended = site.study.trials()
@@ -177,7 +188,7 @@ def explore(site: Site, *, progress: Progress = SILENT) -> None:
             if taken is None:
                 break
             number, candidate = taken[0] + 1, taken[1]
-            watch = Watching(progress, Insisting(step, site.clock, ended), number, site.study)
+            watch = Watching(progress, Insisting(step, site.clock, ended, site.study), number, site.study)
             try:
                 trial = site.examiner.examine(number, candidate, past=site.study.trials, progress=watch)
             except Late:
@@ -194,19 +205,42 @@ def explore(site: Site, *, progress: Progress = SILENT) -> None:
 
 
 def confirm(site: Site, *, progress: Progress = SILENT) -> None:
-    """Attack the smallest that passed by the battery of the release too, until one holds: still on select images.
+    """Attack what passed by the battery of the release too, until the smallest left holds: still on select images.
 
     Candidates are attacked by `quick`, which leaves more standing than the battery that will judge the winner.
 
     Raises:
         Undecided: the budget does not leave the time; the candidates are kept.
     """
-    while (best := best_of(site.study.trials())) is not None and site.examiner.needs_confirming(best):
+    awaits = site.examiner.needs_confirming
+    while (trial := to_confirm(trials := site.study.trials(), awaits)) is not None:
+        if not site.clock.allows_release(trials):
+            _give_up_unconfirmed(site, trials)
+            continue
+        with progress.stage(f"confirm candidate {trial.number}", total=1, unit="candidate") as step:
+            seen = site.examiner.confirm(trial, progress=Watching(progress, step, trial.number, site.study))
+            site.study.amend(seen)
+            step.advance(1, seen.why)
+        if seen.standing is not Standing.PASSED:
+            why = f"no larger than candidate {seen.number}, which the battery {site.examiner.battery} refused"
+            for each in outlived(trials, trial, awaits):
+                if each.number != trial.number:
+                    site.study.amend(replace(each, standing=Standing.DROPPED, why=why))
+
+
+def _give_up_unconfirmed(site: Site, trials: Sequence[Trial]) -> None:
+    """Fall back on the smallest that was confirmed, where no time is left to confirm another.
+
+    Raises:
+        Undecided: none was.
+    """
+    awaits = site.examiner.needs_confirming
+    passed = [each for each in trials if each.standing is Standing.PASSED]
+    if all(awaits(each) for each in passed):
         insist_on_time(site)
-        with progress.stage(f"confirm candidate {best.number}", total=1, unit="candidate") as step:
-            trial = site.examiner.confirm(best, progress=Watching(progress, step, best.number, site.study))
-            site.study.amend(trial)
-            step.advance(1, trial.why)
+    for each in passed:
+        if awaits(each):
+            site.study.amend(replace(each, standing=Standing.DROPPED, why="--budget left no time to confirm it"))
 
 
 def insist_on_time(site: Site) -> None:
@@ -220,7 +254,7 @@ def insist_on_time(site: Site) -> None:
         raise Undecided(
             f"the release of a winner would take about {site.clock.of_release(ended):.0f} s, which --budget does not "
             "leave after the candidates",
-            advice="give a longer --budget: the same command goes on, and the candidates so far are kept",
+            advice=LONGER,
         )
 
 

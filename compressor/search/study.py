@@ -20,21 +20,23 @@ from compressor.records import dump, parse
 from compressor.search.alive import is_alive, is_here, sign_of
 from compressor.search.bracket import first_amount, next_amount
 from compressor.search.database import calmly, storage_at
-from compressor.search.record import Candidate, Profile, Trial
+from compressor.search.found import Found, record_of
+from compressor.search.record import Candidate, Profile, Rung, Standing, Trial
 from compressor.search.space import Space
 from compressor.types import Structure
 
 RECORD, BY, SEEN = "record", "by", "seen"
 """Attributes of a trial: its record; who examines it, and when they were last seen."""
 
-WORK, AMENDED = "work", "amended:"
-"""Attributes of a study: what it is about; what a later examination made of the candidate of a number."""
+WORK, AMENDED, HELD, TESTED = "work", "amended:", "held", "tested"
+"""Attributes of a study: what it is about; what a later examination made of the candidate of a number; who confirms and
+releases, and when they were last seen; which cuts met the test images, and what came of that."""
 
 NUM_RANDOM = 6
 """So many trials come before the sampler learns from them."""
 
-LOST_SECONDS = 24 * 3600.0
-"""A trial of another machine that was not seen for so long is nobody's any more."""
+LOST_SECONDS = 3600.0
+"""What another machine had taken and was not seen for so long is nobody's any more."""
 
 SIGNING_SECONDS = 10.0
 """A trial that nobody has signed for so long is nobody's."""
@@ -101,20 +103,22 @@ class Study:
         """Take up a candidate that nobody else has; None when the study has `most` of them.
 
         The proposal depends on the seed and on what became of the others, so that a search that was killed proposes
-        the same again.
+        the same again. Those that are examined at this moment count as if they failed: the next one is larger, and no
+        two processes examine the same.
         """
         with calmly():
-            ended, running = self.trials(), self._num_running()
-            if len(ended) + running >= most:
+            ended, others = self.trials(), self._examined()
+            if len(ended) + len(others) >= most:
                 return None
-            draw = f"{self._seed}:{len(ended)}:{running}:{self._index}"
+            draw = f"{self._seed}:{len(ended)}:{len(others)}:{self._index}"
             sampler = self._optuna.samplers.TPESampler(
                 seed=int(sha256_of_bytes(draw.encode())[:8], 16),
                 n_startup_trials=NUM_RANDOM,
                 gamma=lambda num: math.ceil(num / 4),
             )
-            plain_amount = first_amount(ended, self._space)
-            plain = {} if plain_amount is None else self._space.plain(len(ended))
+            known = (*ended, *(each for other in others if (each := _supposed(other)) is not None))
+            plain_amount = first_amount(known, self._space)
+            plain = {} if plain_amount is None else self._space.plain(len(known))
             self._study.sampler = self._optuna.samplers.PartialFixedSampler(plain, sampler) if plain else sampler
             trial = self._study.ask()
             trial.set_user_attr(BY, sign_of(self.worker))
@@ -126,7 +130,7 @@ class Study:
             criterion = trial.suggest_categorical("criterion", list(self._space.criteria))
             profile = Profile(trial.suggest_categorical("profile", [str(x) for x in self._space.profiles]))
             amount = plain_amount or next_amount(
-                ended, self._space, structure=structure, criterion=criterion, profile=profile
+                known, self._space, structure=structure, criterion=criterion, profile=profile
             )
             trial.suggest_float("amount", amount, amount)
             candidate = Candidate(structure=structure, criterion=criterion, profile=profile, amount=amount)
@@ -162,12 +166,40 @@ class Study:
             return
         self._noted = time.monotonic()
         with calmly():
-            self._open.set_user_attr(SEEN, time.time())
+            held = self._study.user_attrs.get(HELD, {})
+            if held.get(BY) == sign_of(self.worker):
+                self._study.set_user_attr(HELD, {**held, SEEN: time.time()})
+            else:
+                self._open.set_user_attr(SEEN, time.time())
 
     def num_running(self) -> int:
-        """Return how many candidates are examined at this moment, anywhere."""
+        """Return how many candidates are examined at this moment by anybody, or confirmed and released by others."""
         with calmly():
-            return self._num_running()
+            return len(self._examined()) + (not self._is_ours())
+
+    def hold(self) -> bool:
+        """Say that this process confirms and releases; return whether nobody else does so already."""
+        with calmly():
+            if not self._is_ours():
+                return False
+            self._study.set_user_attr(HELD, {BY: sign_of(self.worker), SEEN: time.time()})
+            return self._is_ours()  # of two at once, the one that wrote last
+
+    def let_go(self) -> None:
+        """Say that this process no longer does."""
+        with calmly(), contextlib.suppress(Exception):
+            if self._study.user_attrs.get(HELD, {}).get(BY) == sign_of(self.worker):
+                self._study.set_user_attr(HELD, {})
+
+    def tested(self) -> dict[str, str]:
+        """Return the digests of the cuts that met the test images, and what the gate said of each."""
+        with calmly():
+            return dict(self._study.user_attrs.get(TESTED, {}))
+
+    def note_tested(self, cut_sha256: str, decision: str) -> None:
+        """Keep that a cut met the test images: whoever searches on has to say so."""
+        with calmly():
+            self._study.set_user_attr(TESTED, {**self.tested(), cut_sha256: decision})
 
     def close(self) -> None:
         """Let the database go."""
@@ -194,13 +226,19 @@ class Study:
     def _running(self) -> list[Any]:
         return list(self._study.get_trials(deepcopy=False, states=(self._optuna.trial.TrialState.RUNNING,)))
 
-    def _num_running(self) -> int:
-        return sum(not self._is_dead(each.user_attrs) for each in self._running())
+    def _is_ours(self) -> bool:
+        """Say whether nobody else confirms and releases at this moment."""
+        held = self._study.user_attrs.get(HELD, {})
+        return not held or held[BY] == sign_of(self.worker) or self._is_dead(held)
+
+    def _examined(self) -> list[Any]:
+        """Return what living processes have taken."""
+        return [each for each in self._running() if not self._is_dead(each.user_attrs)]
 
     def _rank(self, number: int) -> int:
         """Return how many trials that count were taken before one."""
-        running = [each for each in self._running() if each.number < number and not self._is_dead(each.user_attrs)]
-        return len(running) + sum(other < number for other, _ in self._ended())
+        running: int = sum(each.number < number for each in self._examined())
+        return running + sum(other < number for other, _ in self._ended())
 
     def _forget_the_dead(self) -> None:
         """Give back what processes of this machine had taken that are no more."""
@@ -218,3 +256,28 @@ class Study:
             return not is_alive(sign)
         # Where nobody else has the database, another machine's name is that of a container which is no more.
         return not self._is_shared or time.time() - float(attributes.get(SEEN, time.time())) > LOST_SECONDS
+
+
+def _supposed(running: Any) -> Trial | None:
+    """Return the candidate that somebody examines as if it had failed; None where it is being drawn."""
+    wanted = ("structure", "criterion", "profile", "amount")
+    if not all(name in running.params for name in wanted):
+        return None
+    structure, criterion, profile, amount = (running.params[name] for name in wanted)
+    candidate = Candidate(
+        structure=Structure(structure), criterion=criterion, profile=Profile(profile), amount=float(amount)
+    )
+    found = Found(standing=Standing.FAILED, rungs=[_unmeasured(name) for name in ("cut", "one-shot")])
+    return record_of(found, running.number + 1, candidate, worker="", why="", dense_p50_ms=None, seconds=0.0)
+
+
+def _unmeasured(name: str) -> Rung:
+    return Rung(
+        name=name,
+        accuracy=None,
+        robust_accuracy=None,
+        num_images_trained=0,
+        num_passes=0,
+        seconds=0.0,
+        cpu_seconds=0.0,
+    )

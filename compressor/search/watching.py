@@ -1,7 +1,7 @@
 """What a candidate tells while it is examined, and the clock that is looked at whenever it does."""
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 
 from compressor.progress import Progress, Step, Within
 from compressor.search.clock import Clock
@@ -28,10 +28,37 @@ class Watching:
 class Insisting:
     """A step at which the candidate at hand is given up when its time is over."""
 
-    def __init__(self, step: Step, clock: Clock, ended: Sequence[Trial]) -> None:
-        self._step, self._clock, self._ended = step, clock, ended
+    def __init__(self, step: Step, clock: Clock, ended: Sequence[Trial], study: Study) -> None:
+        self._step, self._clock, self._ended, self._study = step, clock, ended, study
 
     def advance(self, amount: int = 1, note: str = "") -> None:
-        """Advance, and look at the clock."""
+        """Advance, give a sign of life, and look at the clock."""
         self._step.advance(amount, note)
+        self._study.seen()
         self._clock.insist(self._ended)
+
+
+class Beating:
+    """A listener that gives signs of life while the winner is released, for those who wait on other machines."""
+
+    def __init__(self, outer: Progress, study: Study) -> None:
+        self._outer, self._study = outer, study
+
+    @contextmanager
+    def stage(self, name: str, *, total: int | None = None, unit: str = "") -> Iterator[Step]:
+        """Open a stage."""
+        with self._outer.stage(name, total=total, unit=unit) as step:
+            yield _Beat(step, self._study)
+
+    def say(self, message: str) -> None:
+        """Pass it on."""
+        self._outer.say(message)
+
+
+class _Beat:
+    def __init__(self, step: Step, study: Study) -> None:
+        self._step, self._study = step, study
+
+    def advance(self, amount: int = 1, note: str = "") -> None:
+        self._step.advance(amount, note)
+        self._study.seen()

@@ -1,11 +1,11 @@
 """Which candidate is released, and what is in the way where none is."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from compressor.gate import wording
-from compressor.search.found import found_words
-from compressor.search.record import Judged, Standing, Trial
+from compressor.search.found import found_words, is_ceiling
+from compressor.search.record import CONFIRM, Judged, Standing, Trial
 
 NOTHING = float("inf")
 
@@ -25,6 +25,40 @@ def winner_of(trials: Sequence[Trial]) -> Trial | None:
     return best_of(trials) or min(
         undecided, key=lambda each: (_missing(each), each.cost or NOTHING, each.number), default=None
     )
+
+
+def to_confirm(trials: Sequence[Trial], awaits: Callable[[Trial], bool]) -> Trial | None:
+    """Return which candidate meets the battery of the release next; None where the smallest that passed has met it.
+
+    The smallest that passed first. Where that battery disagreed with `quick` before, the middle one of those in
+    question, so that of many only a few meet it.
+
+    Args:
+        trials: that ended.
+        awaits: whether a candidate passed, by a weaker battery than that of the release.
+    """
+    best = best_of(trials)
+    if best is None or not awaits(best):
+        return None
+    ranked = sorted(
+        (each for each in trials if each.standing is Standing.PASSED and each.cost is not None),
+        key=lambda each: (each.cost, each.number),
+    )
+    held = next((place for place, each in enumerate(ranked) if not awaits(each)), len(ranked))
+    was_refused = any(each.rung(CONFIRM) is not None and each.standing is not Standing.PASSED for each in trials)
+    return ranked[held // 2 if was_refused else 0]
+
+
+def outlived(trials: Sequence[Trial], refused: Trial, awaits: Callable[[Trial], bool]) -> tuple[Trial, ...]:
+    """Return the candidates that fall with one that the battery of the release refused: those that are no larger.
+
+    Args:
+        trials: that ended.
+        refused: by that battery.
+        awaits: whether a candidate passed, by a weaker battery than that of the release.
+    """
+    assert refused.cost is not None
+    return tuple(each for each in trials if awaits(each) and each.cost is not None and each.cost <= refused.cost)
 
 
 def nothing_passed(trials: Sequence[Trial]) -> str:
@@ -51,13 +85,13 @@ def called(trial: Trial) -> str:
 
 def short_by(condition: Judged) -> str:
     """Return how much is missing, in the condition's own unit."""
+    is_met = condition.found <= condition.limit if is_ceiling(condition) else condition.found >= condition.limit
+    if is_met:
+        return "too close to be decided on the test images"
     if condition.id.startswith(("size.", "latency.")):
         return f"{wording.percent(condition.found / condition.limit - 1)} too much"
-    return f"{wording.points(abs(condition.found - condition.limit))} too {_side(condition)}"
-
-
-def _side(condition: Judged) -> str:
-    return "many" if condition.found > condition.limit else "few"
+    side = "many" if is_ceiling(condition) else "few"
+    return f"{wording.points(abs(condition.found - condition.limit))} too {side}"
 
 
 def _missing(trial: Trial) -> float:

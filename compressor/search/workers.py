@@ -8,6 +8,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from multiprocessing import resource_tracker
@@ -152,6 +153,7 @@ def work(
         finally:
             site.study.close()
     except CompressorError as error:
+        sys.stderr.write(f"one of the other processes ended: {error.message}\n")
         raise SystemExit(FAILED) from error
 
 

@@ -130,9 +130,9 @@ def test_nothing_passed_is_a_rejection(calls: list[tuple[Task, Wanted]], capsys:
 def test_who_leaves_before_the_others_are_done_has_rejected_nothing(
     calls: list[tuple[Task, Wanted]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit code 0, and a sentence that says who releases."""
+    """Exit code 4, since there is no bundle, and a sentence that says who releases."""
     ends_with(monkeypatch, calls, found(reason="2 candidates are still examined", kept=None, is_over=False))
-    assert app.run(LINE) == 0
+    assert app.run(LINE) == 4
     assert "2 candidates are still examined" in capsys.readouterr().out
 
 

@@ -24,6 +24,7 @@ from made_up import (
 from compressor.certify.certificate import Artefact, Certificate, PairedAccuracy, digest_of_result
 from compressor.errors import PolicyError
 from compressor.gate import Evidence, evidence_of, judge, parse_policy
+from compressor.gate.judge import check_accepted
 from compressor.gate.verdict import Condition, Verdict
 from compressor.records import dump, parse
 
@@ -427,3 +428,16 @@ def test_the_made_up_certificate_is_sound() -> None:
     made = certificate()
     assert made.result_sha256 == digest_of_result(made.result)
     assert (made.result.artefact.sha256, made.created) == (ONNX, CREATED)
+
+
+@pytest.mark.parametrize("name", ["accuracy.min", "evidence.artefact", "parity.decision", "flag.noise.linf-8/255"])
+def test_what_may_be_a_condition_can_be_accepted_before_any_work(name: str) -> None:
+    """Its own conditions, and those that come with the evidence."""
+    check_accepted(parse_policy("[accuracy]\nmin = 0.9", "policy.toml"), [name])
+
+
+def test_what_is_no_condition_is_refused_before_any_work() -> None:
+    """With what was probably meant."""
+    with pytest.raises(PolicyError, match="names no condition of policy") as caught:
+        check_accepted(parse_policy("[accuracy]\nmin = 0.9", "policy.toml"), ["acuracy.min"])
+    assert caught.value.advice == "did you mean accuracy.min?"

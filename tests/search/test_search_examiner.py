@@ -13,7 +13,7 @@ import torch
 from search_trials import condition, rung, trial
 
 from compressor.data import Data, ImageSet, open_data, parse_preprocess
-from compressor.errors import FinetuneError, OutputError
+from compressor.errors import FinetuneError, OutputError, Undecided
 from compressor.export.form import PLAIN
 from compressor.finetune import Recipe
 from compressor.gate.policy import read_policy
@@ -26,6 +26,7 @@ from compressor.search.site import confirm
 from compressor.search.sizes import Sizes
 from compressor.search.space import space_of
 from compressor.search.wanted import Wanted
+from compressor.search.winner import winner_of
 from compressor.task import Cut, Place, Task, Timing
 from compressor.types import Decision, Minimise, Structure
 
@@ -287,14 +288,14 @@ def test_nothing_is_confirmed_that_need_not_be(make: Make, policy: str, standing
     assert not make(policy).needs_confirming(trial(1, standing=standing))
 
 
-def test_the_next_one_is_confirmed_where_the_smallest_does_not_hold() -> None:
-    """Until one does; larger ones than that are left alone."""
-    trials = {number: trial(number, cost=number / 10) for number in (1, 2, 3, 4)}
-    tried = []
+def confirming(*, holds_from: int, num: int, allows: Sequence[bool] = ()) -> tuple[list[int], dict[int, Trial]]:
+    """Confirm candidates of which those from a number on hold; return which were looked at, and what became of all."""
+    trials = {number: trial(number, cost=number / 10) for number in range(1, num + 1)}
+    tried, left = [], list(allows)
 
     def again(best: Trial, *, progress: object) -> Trial:
         tried.append(best.number)
-        standing = Standing.PASSED if best.number == 3 else Standing.FAILED
+        standing = Standing.PASSED if best.number >= holds_from else Standing.FAILED
         return replace(best, standing=standing, rungs=(*best.rungs, rung("confirm")))
 
     site: Any = SimpleNamespace(
@@ -303,7 +304,38 @@ def test_the_next_one_is_confirmed_where_the_smallest_does_not_hold() -> None:
             amend=lambda record: trials.update({record.number: record}),
             seen=lambda: None,
         ),
-        examiner=SimpleNamespace(needs_confirming=lambda best: best.rung("confirm") is None, confirm=again),
+        clock=SimpleNamespace(allows_release=lambda _: left.pop(0) if left else True, of_release=lambda _: 99.0),
+        examiner=SimpleNamespace(
+            battery="standard",
+            needs_confirming=lambda best: best.standing is Standing.PASSED and best.rung("confirm") is None,
+            confirm=again,
+        ),
     )
     confirm(site)
-    assert tried == [1, 2, 3]
+    return tried, trials
+
+
+@pytest.mark.parametrize(
+    ("holds_from", "num", "tried"),
+    [(1, 4, [1]), (3, 4, [1, 3, 2]), (4, 4, [1, 3, 4]), (9, 4, [1, 3, 4]), (20, 20, [1, 11, 16, 19, 20])],
+)
+def test_where_the_smallest_does_not_hold_the_smallest_that_does_is_looked_for(
+    holds_from: int, num: int, tried: list[int]
+) -> None:
+    """By halves, so that of many only a few meet the dear battery; what is no larger falls with one that it refused."""
+    looked_at, trials = confirming(holds_from=holds_from, num=num)
+    assert looked_at == tried
+    winner = winner_of(tuple(trials.values()))
+    assert (None if winner is None else winner.number) == (holds_from if holds_from <= num else None)
+    fallen = [each for each in trials.values() if each.standing is Standing.DROPPED]
+    assert all("which the battery standard refused" in each.why for each in fallen)
+
+
+def test_where_no_time_is_left_to_confirm_another_the_one_that_holds_is_taken() -> None:
+    """1 is refused, 3 holds, and for 2 there is no time; where nothing was confirmed before, it ends undecided."""
+    looked_at, trials = confirming(holds_from=2, num=4, allows=[True, True, False])
+    assert looked_at == [1, 3]
+    assert trials[2].standing is Standing.DROPPED
+    assert "left no time" in trials[2].why
+    with pytest.raises(Undecided, match="about 99 s"):
+        confirming(holds_from=1, num=4, allows=[False, False])

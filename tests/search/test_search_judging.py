@@ -9,7 +9,16 @@ import pytest
 from compressor.certify.statistics import clopper_pearson
 from compressor.gate import parse_policy
 from compressor.gate.verdict import Condition
-from compressor.search.judging import MISSED, judged, limits_of, shortfall, standing_of, with_fixed_intervals
+from compressor.search.judging import (
+    MISSED,
+    accuracy_floor,
+    judged,
+    limits_of,
+    shortfall,
+    standing_of,
+    with_fixed_intervals,
+    without,
+)
 from compressor.search.record import Standing
 from compressor.types import Decision
 
@@ -27,6 +36,20 @@ min_agreement = 0.99
 [evidence]
 min_images = 100000
 """
+
+
+def test_what_is_accepted_is_not_demanded_of_candidates() -> None:
+    """The others are, and so is what the policy itself said of evidence."""
+    policy = parse_policy(POLICY, "here")
+    left = without(
+        policy, {"accuracy.min", "robustness.linf-2/255.max_drop", "size.max_params", "parity.min_agreement"}
+    )
+    assert (left.accuracy.min, left.size.max_params) == (None, None)
+    assert [(each.min, each.max_drop) for each in left.robustness] == [(0.3, None)]
+    assert left.evidence == policy.evidence
+    assert accuracy_floor(left, 0.9) == 0.0
+    assert accuracy_floor(policy, 0.9) == 0.8
+    assert without(policy, ()) == policy
 
 
 def _condition(

@@ -13,7 +13,7 @@ from compressor.progress import SILENT
 from compressor.search import site as places
 from compressor.search.clock import Clock
 from compressor.search.reckoning import Attack, Load
-from compressor.search.record import Trial
+from compressor.search.record import Standing, Trial
 
 module = importlib.import_module("compressor.search.search")
 """The file, whose verb hides it in its own package."""
@@ -40,13 +40,13 @@ class Told:
         self.trials = [trial(1)]
         self._rounds = list(rounds)
         self.study = SimpleNamespace(trials=lambda: tuple(self.trials), num_running=lambda: running)
-        self.wanted = SimpleNamespace(budget_seconds=budget)
+        self.wanted = SimpleNamespace(budget_seconds=budget, most_trials=6 if budget is None else float("inf"))
         self.clock = SimpleNamespace(allows=lambda trials: bool(self._rounds), allows_release=lambda trials: True)
         monkeypatch.setattr(module, "confirm", lambda site, progress: self.happened.append("confirm"))
         monkeypatch.setattr(module, "explore", self._explore)
 
-    def _explore(self, site: object, progress: object) -> None:
-        self.happened.append("explore")
+    def _explore(self, site: object, num_more: float, progress: object) -> None:
+        self.happened.append("explore" if not num_more else f"explore {num_more} more")
         num = self._rounds.pop(0)
         self.trials += [trial(len(self.trials) + 1 + each) for each in range(num)]
 
@@ -69,6 +69,17 @@ def test_what_time_confirming_leaves_is_searched_on(
     here = Told(monkeypatch, budget=budget, rounds=rounds, running=running)
     module._settle(here, SILENT)
     assert here.happened == happened
+
+
+@pytest.mark.parametrize(("num_refused", "num_more"), [(1, 4), (2, 6)])
+def test_where_all_that_passed_was_refused_more_are_tried(
+    num_refused: int, num_more: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few for each that the battery of the release refused, at most as many again as were asked for."""
+    here = Told(monkeypatch, budget=None, rounds=[1])
+    here.trials = [trial(number, standing=Standing.FAILED, rungs=(rung("confirm"),)) for number in range(num_refused)]
+    module._settle(here, SILENT)
+    assert here.happened == ["confirm", f"explore {num_more} more", "confirm"]
 
 
 def attacked(*, confirm: float | None) -> Trial:

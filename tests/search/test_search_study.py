@@ -2,12 +2,13 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from optuna.exceptions import StorageInternalError
 from search_trials import condition, trial
 
 from compressor.errors import MachineError, OptionError
@@ -158,6 +159,61 @@ def test_no_two_take_the_same_and_none_takes_too_many(tmp_path: Path) -> None:
         one.give(trial(1, cost=0.3))
         assert one.take(3) is None
         assert [each.number for each in one.trials()] == [1, 2]
+
+
+@pytest.mark.parametrize("num_before", [0, NUM_HALVINGS + 1])
+def test_two_processes_examine_different_candidates(num_before: int, tmp_path: Path) -> None:
+    """What another examines counts as if it failed: in the bracket the next is larger, and of another structure."""
+    with opened(tmp_path) as one, opened(tmp_path) as two, opened(tmp_path) as three:
+        run(one, num_before)
+        taken = [each.take(float("inf")) for each in (one, two, three)]
+        candidates = [each[1] for each in taken if each is not None]
+        assert len(candidates) == len(set(candidates)) == 3
+        if not num_before:
+            assert candidates[0].amount < candidates[1].amount < candidates[2].amount
+            assert candidates[0].structure != candidates[1].structure
+
+
+def test_one_process_confirms_and_releases(tmp_path: Path) -> None:
+    """The others see that somebody is at work; who has died holds nothing."""
+    with opened(tmp_path) as one, opened(tmp_path) as two:
+        two.worker = f"{two.worker}0"  # a process that is none
+        assert one.hold()
+        assert (one.num_running(), two.num_running()) == (0, 1)
+        assert not two.hold()
+        one.let_go()
+        assert (one.num_running(), two.num_running()) == (0, 0)
+        assert two.hold()
+        assert one.num_running() == 0
+        assert one.hold()
+
+
+def test_what_met_the_test_images_is_kept(tmp_path: Path) -> None:
+    """For every process that goes on with this search."""
+    with opened(tmp_path) as one, opened(tmp_path) as two:
+        assert one.tested() == {}
+        one.note_tested("cut a", "failed")
+        two.note_tested("cut b", "passed")
+        assert one.tested() == two.tested() == {"cut a": "failed", "cut b": "passed"}
+
+
+def test_a_database_that_is_lost_on_the_way_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what to do; a fault of ours stays one."""
+    with opened(tmp_path) as study:
+        monkeypatch.setattr(study._study, "ask", _raising(StorageInternalError("disk I/O error")))
+        with pytest.raises(MachineError, match="does not answer: disk I/O error") as caught:
+            study.take(3)
+        assert "goes on where it was" in caught.value.advice
+        monkeypatch.setattr(study._study, "ask", _raising(ZeroDivisionError("ours")))
+        with pytest.raises(ZeroDivisionError):
+            study.take(3)
+
+
+def _raising(error: Exception) -> Callable[[], None]:
+    def raising() -> None:
+        raise error
+
+    return raising
 
 
 def test_a_candidate_that_ended_can_be_looked_at_again(tmp_path: Path) -> None:

@@ -52,6 +52,17 @@ def test_what_binds_is_said_with_its_numbers() -> None:
     )
 
 
+def test_what_failed_binds_before_what_is_undecided() -> None:
+    """However much is missing until the other could be decided; shares of images and of limits do not compare."""
+    size = condition("size.max_bytes", found=101, limit=100, shortfall=0.01)
+    robust = condition("robustness.linf-1/16.min", found=0.46, limit=0.45, shortfall=0.08, decision=Decision.UNDECIDED)
+    failed = trial(1, standing=Standing.FAILED, conditions=(size, robust), shortfall=0.08)
+    assert failed.binding == size
+    assert nothing_passed([failed]).endswith("demanded at most 100, 1.0 % too much")
+    undecided = trial(2, standing=Standing.UNDECIDED, conditions=(robust,), shortfall=0.08)
+    assert nothing_passed([undecided]).endswith("demanded at least 45 %, too close to be decided on the test images")
+
+
 def test_where_nothing_could_be_judged_the_first_reason_is_said() -> None:
     """An empty list has none."""
     dropped = trial(1, cost=None, standing=Standing.DROPPED, why="no filter would leave")
