@@ -10,9 +10,9 @@ from benchmarks.paper.grid import Form
 from benchmarks.paper.row import Row
 
 SETTINGS = """\
-Rows *control*: shares of the images, mean over seeds. All others: points more or less than that, mean over seeds. MACs
-are what stays. *delivered* is the dense network before any tuning. *of both*: under {strong}, of the images that this
-network and the control both answer right unattacked.
+Rows *control*: shares of the images, mean over seeds. All others: points more or less than the control of the same
+seed, mean over the seeds that have both. MACs are what stays. *delivered* is the dense network before any tuning. *of
+both*: under {strong}, of the images that this network and the control both answer right unattacked.
 """
 
 
@@ -28,8 +28,8 @@ def settings(form: Form, rows: Sequence[Row], claims: Claims) -> str:
         control = [row for row in mine if row.cell.kind == "control"]
         if not control:
             continue
-        base = [_mean(control, measures) for measures in columns]
-        shares = [f"{value:.1%}" for value in base]
+        of_seed = {row.cell.seed: row for row in control}
+        shares = [f"{float(np.mean([_share(row, measures) for row in control])):.1%}" for measures in columns]
         lines.append([network.name, "control", "", "100%", str(len(control)), *shares, ""])
         for kind, criterion, share in sorted(
             {
@@ -45,9 +45,10 @@ def settings(form: Form, rows: Sequence[Row], claims: Claims) -> str:
                 if (row.cell.kind, row.cell.criterion or "", row.cell.share or 0.0) == (kind, criterion, share)
             ]
             macs = f"{np.mean([row.macs_fraction for row in here]):.0%}"
-            changes = [points(_mean(here, measures) - value) for measures, value in zip(columns, base, strict=True)]
+            pairs = [(row, of_seed[row.cell.seed]) for row in here if row.cell.seed in of_seed]
+            changes = [_change(pairs, measures) for measures in columns]
             both = _of_both(here, control, claims.measures("clean")[0], strong[0][0])
-            lines.append([network.name, kind, criterion, macs, str(len(here)), *changes, both])
+            lines.append([network.name, kind, criterion, macs, str(len(pairs)), *changes, both])
     head = ("network", "what", "criterion", "MACs", "seeds", *names, "of both")
     words = SETTINGS.format(strong=strong[0][0].removeprefix("battery "))
     return f"{words}\n{table(head, lines, num_left=3)}"
@@ -66,8 +67,14 @@ def _of_both(rows: Sequence[Row], control: Sequence[Row], clean: str, strong: st
     return points(float(np.mean(changes))) if changes else ""
 
 
-def _mean(rows: Sequence[Row], measures: Sequence[str]) -> float:
-    return float(np.mean([row.share(name) for row in rows for name in measures]))
+def _change(pairs: Sequence[tuple[Row, Row]], measures: Sequence[str]) -> str:
+    """Return how far networks are from the controls of their seeds, in points; nothing where none has one."""
+    changes = [_share(row, measures) - _share(other, measures) for row, other in pairs]
+    return points(float(np.mean(changes))) if changes else ""
+
+
+def _share(row: Row, measures: Sequence[str]) -> float:
+    return float(np.mean([row.share(name) for name in measures]))
 
 
 def points(difference: float) -> str:

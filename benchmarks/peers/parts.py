@@ -9,6 +9,9 @@ SCRIPTS = ROOT / "benchmarks" / "peers" / "scripts"
 TRAINING = ("benchmarks/peers/scripts/training.py",)
 """What somebody with a trained network has already."""
 OURS = ("compressor/load", "compressor/prune", "compressor/finetune", "compressor/data", "compressor/export")
+OUR_BATTERY = ("compressor/attacks", "compressor/certify")
+"""What rows on robustness come from, besides."""
+CERTIFY = "compress_certify.sh"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +39,8 @@ class Part:
 
     def code(self) -> str:
         """Return the digest of the code that can change its row."""
-        shared = OURS if self.is_ours else (*TRAINING, "benchmarks/peers/scripts/network.py")
+        ours = (*OURS, *OUR_BATTERY) if self.script == CERTIFY else OURS
+        shared = ours if self.is_ours else (*TRAINING, "benchmarks/peers/scripts/network.py")
         return digest_of_code((f"benchmarks/peers/scripts/{self.script}", *shared))
 
 
@@ -54,11 +58,11 @@ SLIM = (
 
 ATTACKERS = ("torchattacks", "torch", "compress")
 ATTACKS = (
-    Part(name="quick", script="compress_certify.sh", packages=ATTACKERS[1:]),
+    Part(name="quick", script=CERTIFY, packages=ATTACKERS[1:]),
     Part(name="torchattacks PGD-40", script="torchattacks_pgd.py", packages=ATTACKERS),
-    Part(name="standard", script="compress_certify.sh", packages=ATTACKERS[1:]),
+    Part(name="standard", script=CERTIFY, packages=ATTACKERS[1:]),
     Part(name="torchattacks AutoAttack", script="torchattacks_autoattack.py", packages=ATTACKERS),
-    Part(name="full", script="compress_certify.sh", packages=ATTACKERS[1:]),
+    Part(name="full", script=CERTIFY, packages=ATTACKERS[1:]),
 )
 ROUNDS = (*(each.name for each in ATTACKS), *(each.name for each in ATTACKS[:-1]))
 """The order in which they run: all but the dearest twice."""
