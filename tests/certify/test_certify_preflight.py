@@ -1,13 +1,18 @@
 """Negative controls: what fools attacks is flagged, what is undefended falls, and a sound model raises nothing."""
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from certify_fakes import NUM_CLASSES, answered_by, bent, images_of, linear, run
+from certify_fakes import NUM_CLASSES, SHAPE, answered_by, bent, images_of, linear, run
 from tiny_onnx import random_weights
 from torch import nn
 
+from compressor.attacks.model import num_slots
 from compressor.attacks.threat import parse_threat
+from compressor.certify.preflight import NUM_PROBES, probes_of
+from compressor.certify.siege import Ground
+from compressor.certify.work import seeds_of
 from compressor.errors import CertifyError
 
 SMALL = parse_threat("linf:4/255")
@@ -239,3 +244,40 @@ def test_noise_as_strong_as_attacks_is_flagged():
     model = Jagged()
     certificate, _ = run(model, answered_by(model), threats=[SMALL])
     assert "noise" in flags(certificate)
+
+
+def test_the_checks_look_at_all_classes_of_a_data_set_in_class_order():
+    """Folders are read class by class; the first hundred images would be of one class."""
+    labels = np.repeat(np.arange(NUM_CLASSES), 200)
+    images = images_of(torch.rand(len(labels), *SHAPE), torch.from_numpy(labels))
+    ground = Ground(
+        images=images,
+        seeds=seeds_of(images, 0),
+        is_right=np.arange(len(labels)) % 3 > 0,
+        logits=np.zeros((len(labels), NUM_CLASSES), dtype=np.float32),
+    )
+    probes = probes_of(ground)
+    assert len(probes) == len(set(probes.tolist())) == NUM_PROBES
+    assert ground.is_right[probes].all()
+    assert np.array_equal(probes, np.sort(probes))
+    assert np.bincount(labels[probes], minlength=NUM_CLASSES).min() >= 10
+    assert np.array_equal(probes, probes_of(ground))
+    slots = ground.seeds[probes] % num_slots(images.shape)
+    assert np.bincount(slots).max() == -(-NUM_PROBES // num_slots(images.shape))
+
+
+def test_answers_are_repeated_on_images_from_all_over_the_data_set():
+    """Randomness that only the last third of the images meets is noticed, too."""
+    model = bent()
+
+    class Late(nn.Module):
+        """Random where the first pixel is bright."""
+
+        def forward(self, pixels):
+            is_bright = (pixels[:, 0, 0, :1] > 0.66).flatten(1)
+            return model(pixels) + is_bright * torch.rand(len(pixels), 1)
+
+    images = answered_by(model, num=300)
+    brightness = images.read(range(len(images)))[:, 0, 0, 0]
+    certificate, _ = run(Late(), images.take(brightness.argsort().tolist()), threats=[SMALL])
+    assert "deterministic" in flags(certificate)
