@@ -140,6 +140,7 @@ def prove(
         raise DataError(f"{data.spec} has no test images", advice="certify needs a test split: see --data in --help")
     images = stratified(data.test, proof.num_images, seed=seed)
     cost = count_cost(checkpoint.model, checkpoint.input_shape)
+    baseline_macs = 0 if baseline is None else count_cost(baseline.model, baseline.input_shape).macs
     return certify(
         checkpoint,
         images,
@@ -162,6 +163,7 @@ def prove(
         crew=place.crew,
         params=cost.params,
         macs=cost.macs,
+        baseline_macs=baseline_macs,
         title=title,
         progress=progress,
     )

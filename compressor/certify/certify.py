@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -72,6 +73,7 @@ def certify(
     crew: Crew = ALONE,
     params: int,
     macs: int,
+    baseline_macs: int = 0,
     title: str = "slim",
     progress: Progress = SILENT,
 ) -> tuple[Certificate, Outcomes]:
@@ -108,6 +110,8 @@ def certify(
         crew: the processes that share the work, each with the same arguments but for the device; changes no result.
         params: parameters of the model.
         macs: multiply-adds of one image.
+        baseline_macs: of the baseline; 0: as many as the model's. They size what is computed and saved at a time, and
+            change no result.
         title: what to call the model while its progress is told; changes no result.
         progress: listener.
 
@@ -134,8 +138,9 @@ def certify(
     images = images if demands is None else in_random_order(images, seed)
     fleet = Fleet(batch_size, crew=crew, progress=progress)
     work = work_on(images, seed=seed, device=device, fleet=fleet, state=state, progress=progress)
-    slim = party(title, model, artefact, device=device, threads=num_threads)
-    dense = None if baseline is None else party("dense", baseline, None, device=device, threads=num_threads)
+    opened = partial(party, device=device, threads=num_threads)
+    slim = opened(title, model, artefact, macs=macs)
+    dense = None if baseline is None else opened("dense", baseline, None, macs=max(macs, baseline_macs))
     with ExitStack() as stack:
         stack.enter_context(slim.twins)
         if dense is not None:
