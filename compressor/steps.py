@@ -12,7 +12,7 @@ from compressor.bench.record import Latency, NotMeasured
 from compressor.certify.certificate import Certificate
 from compressor.certify.certify import certify
 from compressor.certify.outcomes import Outcomes
-from compressor.data import Data, count_duplicates, open_data, stratified
+from compressor.data import Data, duplicates_with, open_data, stratified
 from compressor.errors import DataError
 from compressor.finetune import History, Recipe, finetune
 from compressor.load import Checkpoint, load
@@ -149,7 +149,7 @@ def prove(
         artefact=artefact,
         baseline=baseline,
         data_spec=data.spec,
-        duplicates=count_duplicates(images, data.train),
+        duplicates=duplicates_with(images, data.train),
         audit=proof.audit,
         demands=proof.demands,
         corruptions=proof.corruptions,

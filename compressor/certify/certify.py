@@ -1,7 +1,7 @@
 """The verb: attack a model file with a battery, and conclude."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -57,7 +57,7 @@ def certify(
     artefact: bytes | None = None,
     baseline: Checkpoint | None = None,
     data_spec: str,
-    duplicates: int = 0,
+    duplicates: Set[str] = frozenset(),
     roles_used: tuple[Role, ...] = ("test",),
     audit: int = 0,
     demands: Demands | None = None,
@@ -93,7 +93,7 @@ def certify(
         artefact: the ONNX file made from the model; without it the certificate is about the torch model.
         baseline: the model as delivered.
         data_spec: what the user wrote.
-        duplicates: how many of the images are byte-equal to a training image.
+        duplicates: digests of the images that are byte-equal to a training image; those attacked are counted.
         roles_used: roles of the images.
         audit: run `full` on so many random survivors of each threat.
         demands: what is to be decided; images are then attacked in a random order only until that is certain, and all
@@ -178,7 +178,7 @@ def certify(
             split=images.role,
             num_images=len(fought.work.images),
             roles_used=roles_used,
-            duplicates_with_train=duplicates,
+            duplicates_with_train=sum(digest in duplicates for digest in outcomes.digests),
         ),
         clean_accuracy=numbers.clean_accuracy,
         clean_interval=numbers.clean_interval,
