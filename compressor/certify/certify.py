@@ -95,7 +95,7 @@ def certify(
         data_spec: what the user wrote.
         duplicates: digests of the images that are byte-equal to a training image; those attacked are counted.
         roles_used: roles of the images.
-        audit: run `full` on so many random survivors of each threat.
+        audit: run `full` on so many random survivors of each threat; needs one.
         demands: what is to be decided; images are then attacked in a random order only until that is certain, and all
             intervals are confidence sequences. None: all images are attacked.
         corruptions: corrupt and shift the images that were attacked, too.
@@ -121,7 +121,7 @@ def certify(
     Raises:
         CertifyError: no images, labels outside the classes, models that do not fit each other, or an attack that
             cannot run here.
-        OptionError: an unknown battery, a confidence, batch size or audit that cannot be, or nothing to prove.
+        OptionError: an unknown battery, a confidence, batch size or audit that cannot be, or nothing to prove or audit.
         OutputError: the state cannot be written.
         DataError: the published arrays of corruptions cannot be used.
     """
@@ -129,6 +129,7 @@ def certify(
     _check_options(confidence, batch_size, audit)
     _check_demands(demands, threats, baseline)
     check_proving(prove=prove, threats=threats)
+    check_auditing(audit=audit, threats=threats)
     chosen = read_battery(battery)
     _check_models(model, images, baseline)
     pictures = None
@@ -190,7 +191,7 @@ def certify(
         curve=numbers.curve,
         corruptions=numbers.corruptions,
         baseline=numbers.baseline,
-        claim=claim_text(kind, numbers, results, searched),
+        claim=claim_text(kind, numbers, results, searched, curve_flags=_curve_flags(fought, threats)),
         seed=seed,
         searched=searched,
     )
@@ -210,6 +211,10 @@ def certify(
         result_sha256=digest_of_result(result),
     )
     return certificate, outcomes
+
+
+def _curve_flags(fought: Campaign, threats: Sequence[Threat]) -> list[str]:
+    return [] if threats else list(dict.fromkeys(flag.id for fight in fought.fights for flag in fight.flags))
 
 
 def _artefact(slim: Party, model: Checkpoint) -> Artefact:
@@ -254,6 +259,19 @@ def check_proving(*, prove: bool, threats: Sequence[Threat]) -> None:
         raise OptionError(
             "--prove was asked for, and no threat is named: there is nothing to prove",
             advice="name one, for example --threat linf:2/255, or leave --prove out",
+        )
+
+
+def check_auditing(*, audit: int, threats: Sequence[Threat]) -> None:
+    """Refuse to audit where there is no threat.
+
+    Raises:
+        OptionError: an audit was asked for, and no threat named.
+    """
+    if audit and not threats:
+        raise OptionError(
+            f"--audit {audit} was asked for, and no threat is named: there are no survivors to audit",
+            advice="name one, for example --threat linf:2/255, or leave --audit out",
         )
 
 

@@ -322,6 +322,7 @@ def test_epsilons_stay_exact(scene):
         ({"confidence": 1.0}, OptionError, "confidence"),
         ({"batch_size": 0}, OptionError, "batch size"),
         ({"audit": -1}, OptionError, "audit"),
+        ({"audit": 5, "threats": []}, OptionError, "no survivors to audit"),
         ({"battery": "strongest"}, OptionError, "neither known nor a file"),
         ({"artefact": linear_onnx(random_weights((1, 5, 5), 5), shape=(1, 5, 5))}, CertifyError, "takes images"),
         ({"artefact": linear_onnx(random_weights(SHAPE, 4), shape=SHAPE)}, CertifyError, "4 classes"),
@@ -333,7 +334,7 @@ def test_what_cannot_be_certified_is_refused(scene, options, error, words):
     """One sentence, before anything is attacked."""
     slim, _, images = scene
     with pytest.raises(error, match=words):
-        run(slim, images, threats=THREATS, **options)
+        run(slim, images, **{"threats": THREATS, **options})
 
 
 def test_images_that_do_not_fit_are_refused(scene):

@@ -10,12 +10,26 @@ from torch import nn
 
 from compressor.attacks.model import num_slots
 from compressor.attacks.threat import parse_threat
+from compressor.certify.claim import curve_flags_of
 from compressor.certify.preflight import NUM_PROBES, probes_of
 from compressor.certify.siege import Ground
 from compressor.certify.work import seeds_of
 from compressor.errors import CertifyError
+from compressor.progress import Silent
+from compressor.verify import attacked
 
 SMALL = parse_threat("linf:4/255")
+
+
+class Heard(Silent):
+    """Remembers what was said."""
+
+    def __init__(self):
+        self.said = []
+
+    def say(self, message):
+        """Remember a sentence."""
+        self.said.append(message)
 
 
 def flags(certificate):
@@ -113,6 +127,20 @@ def test_rounded_inputs_are_flagged():
         broken[attack.name] += attack.num_broken
     assert broken["fgsm"] == 0
     assert broken["apgd"] + broken["apgd-targeted"] < broken["square"]  # what random starts happen to hit
+
+
+def test_a_curve_without_gradients_is_flagged():
+    """It is flat because the search is blind; the claim says which checks failed, and a watcher hears why."""
+    heard = Heard()
+    masked, _ = run(Rounded(bent()), answered_by(bent()), progress=heard)
+    sentence = "Flags were raised (gradients, unbounded): the search may have been fooled, and the curve be too high."
+    assert sentence in masked.result.claim
+    assert [words.split(":")[0] for words in heard.said] == ["flag gradients", "flag unbounded"]
+    assert curve_flags_of(masked.result.claim) == ("gradients", "unbounded")
+    assert attacked._claim_again(masked.result) == masked.result.claim
+    sound, _ = run(bent(), answered_by(bent()))
+    assert curve_flags_of(sound.result.claim) == ()
+    assert "lags were raised" not in sound.result.claim
 
 
 def test_probabilities_are_flagged():
