@@ -13,7 +13,7 @@ from cli.tuning import cache_dir, recipe_of
 from cli.values import parse_accept, parse_ceiling, parse_latency, parse_ratio_for, parse_size
 from compressor.attacks import parse_threat
 from compressor.certify.battery import read_battery
-from compressor.certify.certify import check_proving
+from compressor.certify.certify import check_auditing, check_proving
 from compressor.corruptions.published import check_folder
 from compressor.data import Data, parse_preprocess
 from compressor.errors import OptionError
@@ -142,7 +142,8 @@ def proof_of(params: Params) -> Proof:
     """Return what the battery is asked; an unknown battery, threat or policy is refused before any work.
 
     Raises:
-        OptionError: an unknown battery or threat, a policy under which attacking decides nothing, or nothing to prove.
+        OptionError: an unknown battery or threat, a policy under which attacking decides nothing, or nothing to prove
+            or audit.
         PolicyError: --decide is not a policy.
     """
     threats = tuple(parse_threat(text) for text in params["threat"] or ())
@@ -160,6 +161,7 @@ def proof_of(params: Params) -> Proof:
         is_demanded = policy.corruptions.min is not None
     read_battery(battery or "standard")
     check_proving(prove=params["prove"], threats=threats)
+    check_auditing(audit=params["audit"], threats=threats)
     return Proof(
         threats=threats,
         battery=battery or "standard",
@@ -259,7 +261,12 @@ def release_of(params: Params, *, cut: Cut | None = None, commands: tuple[str, .
         params: of the command.
         cut: how much leaves; None: what the options say.
         commands: as it was typed.
+
+    Raises:
+        OptionError: options that contradict each other, or an audit of nothing.
     """
+    if params["audit"]:
+        check_auditing(audit=params["audit"], threats=threats_of(read_policy(params["policy"])))
     timed = any(params[name] is not None for name in ("provider", "batch", "threads"))
     return Task(
         data=params["data"],

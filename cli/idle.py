@@ -88,6 +88,20 @@ def refuse_idle_precision(context: typer.Context) -> None:
         )
 
 
+def refuse_idle_battery(context: typer.Context, *, num_threats: int) -> None:
+    """Refuse to choose a battery where none runs: the curve has a search of its own.
+
+    Raises:
+        OptionError: --battery was typed, and there is no threat.
+    """
+    if num_threats == 0:
+        _refuse(
+            typed(context, ("battery",)),
+            "no threat is named",
+            "name one, for example --threat linf:2/255, or leave it out",
+        )
+
+
 def refuse_idle_method(context: typer.Context, recipe: Recipe) -> None:
     """Refuse to say how adversarial examples are made where none are.
 

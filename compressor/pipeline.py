@@ -13,7 +13,7 @@ from torch import nn
 from compressor.assemble import NUM_PROBES, Records, bundle_files, replay_of, summary_of
 from compressor.bundle import write_bundle
 from compressor.certify.certificate import with_commands
-from compressor.certify.certify import check_proving
+from compressor.certify.certify import check_auditing, check_proving
 from compressor.data import stratified
 from compressor.errors import DataError
 from compressor.export.form import Form
@@ -60,6 +60,7 @@ def release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT
     policy_bytes = task.policy.read_bytes()
     place, seed = task.place, task.seed
     check_proving(prove=task.prove, threats=threats_of(policy))
+    check_auditing(audit=task.audit, threats=threats_of(policy))
 
     dense, data = fit(
         open_model(source, progress=progress, **task.source),

@@ -12,7 +12,7 @@ from compressor.bench.record import Latency, NotMeasured
 from compressor.certify.certificate import Certificate
 from compressor.certify.certify import certify
 from compressor.certify.outcomes import Outcomes
-from compressor.data import Data, count_duplicates, open_data, stratified
+from compressor.data import Data, duplicates_with, open_data, stratified
 from compressor.errors import DataError
 from compressor.finetune import History, Recipe, finetune
 from compressor.load import Checkpoint, load
@@ -140,6 +140,7 @@ def prove(
         raise DataError(f"{data.spec} has no test images", advice="certify needs a test split: see --data in --help")
     images = stratified(data.test, proof.num_images, seed=seed)
     cost = count_cost(checkpoint.model, checkpoint.input_shape)
+    baseline_macs = 0 if baseline is None else count_cost(baseline.model, baseline.input_shape).macs
     return certify(
         checkpoint,
         images,
@@ -148,7 +149,7 @@ def prove(
         artefact=artefact,
         baseline=baseline,
         data_spec=data.spec,
-        duplicates=count_duplicates(images, data.train),
+        duplicates=duplicates_with(images, data.train),
         audit=proof.audit,
         demands=proof.demands,
         corruptions=proof.corruptions,
@@ -162,6 +163,7 @@ def prove(
         crew=place.crew,
         params=cost.params,
         macs=cost.macs,
+        baseline_macs=baseline_macs,
         title=title,
         progress=progress,
     )

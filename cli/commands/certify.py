@@ -44,7 +44,7 @@ def run(
     debug: options.Debug = False,
 ) -> int:
     """Write certificate.json and outcomes.npz. It concludes; `compress gate` judges."""
-    from cli import choices, identical, outputs, texts, typed
+    from cli import choices, identical, idle, outputs, texts, typed
     from cli.alone import alone
     from compressor import steps
     from compressor.certify.certificate import SCHEMA, with_commands
@@ -56,6 +56,7 @@ def run(
     crew = context.with_resource(joined())
     screen = Screen(quiet=quiet or not crew.is_first, time_limit=time_limit)
     proof, place = choices.proof_of(context.params), choices.place_of(context.params, crew)
+    idle.refuse_idle_battery(context, num_threats=len(proof.threats))
     path = outputs.destination(output, "certificate.json", (".json",), schema=SCHEMA, force=force)
     alone(context)
     subject = open_subject(model, **choices.source_of(context.params))

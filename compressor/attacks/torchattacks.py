@@ -7,7 +7,10 @@ is slow, but the attacks' random starts, and what some of them stop by, otherwis
 """
 
 import inspect
+import math
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -17,7 +20,7 @@ from torch import Tensor, nn
 from compressor.attacks.ball import Ball
 from compressor.attacks.model import AttackedModel
 from compressor.attacks.threat import Threat
-from compressor.errors import CertifyError
+from compressor.errors import CertifyError, CompressorError, is_out_of_memory
 from compressor.types import Norm
 
 PREFIX = "torchattacks:"
@@ -57,6 +60,17 @@ NORMS = {
 }
 """Which attacks search in which norm."""
 
+OWNED = {
+    "eps": "the threat",
+    "max_epsilon": "the threat",
+    "norm": "the threat",
+    "seed": "each image",
+    "n_classes": "the model",
+    "device": "the run",
+    "verbose": "the run",
+}
+"""Settings that a battery cannot give, and what gives them."""
+
 CLASSES_NEEDED = {"APGDT": 4, "APGD-dlr": 3}
 
 
@@ -70,14 +84,13 @@ def torchattacks_settings(name: str, num_classes: int, threat: Threat, settings:
         settings: constructor arguments by name.
 
     Raises:
-        CertifyError: an unknown or refused attack, a wrong norm, too few classes, or an unknown setting.
+        CertifyError: an unknown or refused attack, a wrong norm, too few classes, or a setting that is unknown, of
+            another kind than its default, or not the battery's to give.
     """
     _check(name, num_classes, threat, settings)
     known = inspect.signature(_class(name).__init__).parameters
     full = {key: value.default for key, value in known.items() if value.default is not inspect.Parameter.empty}
-    unknown = sorted(set(settings) - set(full))
-    if unknown:
-        raise CertifyError(f"{PREFIX}{name} has no setting {unknown[0]!r}", advice=f"it has: {', '.join(sorted(full))}")
+    _check_settings(name, full, settings)
     # The catalogue's step of 2/255 fits one epsilon only.
     full |= {"alpha": threat.radius / 4} if "alpha" in known else {}
     full |= settings
@@ -112,12 +125,15 @@ def run_torchattacks(
 
     Returns:
         (n, C, H, W) float32 within the threat.
+
+    Raises:
+        CertifyError: the attack cannot run with these settings.
     """
     counted = _Counted(model)
     found = images.clone()
     for row in range(len(images)):
         part = slice(row, row + 1)
-        with torch.enable_grad(), _RandomState(int(seeds[row])):
+        with _faults_told(name, settings), torch.enable_grad(), _RandomState(int(seeds[row])):
             answer = _fresh(name, counted, settings, int(seeds[row]))(images[part].clone(), labels[part].clone())
         found[part] = torch.where(answer.isfinite(), answer.detach().float(), images[part])
     return Ball(images, threat).project(found)
@@ -140,6 +156,33 @@ def _check(name: str, num_classes: int, threat: Threat, settings: dict[str, Any]
         )
 
 
+def _check_settings(name: str, defaults: dict[str, Any], settings: dict[str, Any]) -> None:
+    for key, value in settings.items():
+        if key in OWNED:
+            raise CertifyError(
+                f"{PREFIX}{name} cannot have {key} = {value!r} as a setting: {OWNED[key]} gives it",
+                advice="leave it out of the battery",
+            )
+        if key not in defaults:
+            others = ", ".join(sorted(set(defaults) - set(OWNED)))
+            raise CertifyError(f"{PREFIX}{name} has no setting {key!r}", advice=f"it has: {others or 'none'}")
+        if not _is_alike(value, defaults[key]):
+            raise CertifyError(
+                f"{PREFIX}{name} cannot have {key} = {value!r}", advice=f"the default is {defaults[key]!r}"
+            )
+
+
+def _is_alike(value: object, default: object) -> bool:
+    """Say whether a value is of the kind of a default; where the default is none, the attack itself must tell."""
+    if isinstance(value, bool) or isinstance(default, bool):
+        return isinstance(value, bool) and (default is None or isinstance(default, bool))
+    if isinstance(value, float) and not math.isfinite(value):
+        return False
+    if isinstance(default, float):
+        return isinstance(value, int | float)
+    return default is None or isinstance(value, type(default))
+
+
 def _advice(name: str) -> str:
     parts = REFUSED[name].split("; ")
     return parts[1] if len(parts) > 1 else "leave it out of the battery"
@@ -149,6 +192,21 @@ def _class(name: str) -> Any:
     import torchattacks  # heavy, and only for those who ask for it
 
     return getattr(torchattacks, name)
+
+
+@contextmanager
+def _faults_told(name: str, settings: dict[str, Any]) -> Iterator[None]:
+    """Tell whatever an attack trips over inside with its name, but for memory that ran out."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, CompressorError) or is_out_of_memory(error):
+            raise
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        given = ", ".join(f"{key} = {value!r}" for key, value in sorted(settings.items()) if key not in OWNED)
+        raise CertifyError(
+            f"{PREFIX}{name} failed: {reason}", advice=f"check its settings in the battery: {given or 'it has none'}"
+        ) from error
 
 
 def _fresh(name: str, model: nn.Module, settings: dict[str, Any], seed: int) -> Any:

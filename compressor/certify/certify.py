@@ -1,8 +1,9 @@
 """The verb: attack a model file with a battery, and conclude."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -56,7 +57,7 @@ def certify(
     artefact: bytes | None = None,
     baseline: Checkpoint | None = None,
     data_spec: str,
-    duplicates: int = 0,
+    duplicates: Set[str] = frozenset(),
     roles_used: tuple[Role, ...] = ("test",),
     audit: int = 0,
     demands: Demands | None = None,
@@ -72,6 +73,7 @@ def certify(
     crew: Crew = ALONE,
     params: int,
     macs: int,
+    baseline_macs: int = 0,
     title: str = "slim",
     progress: Progress = SILENT,
 ) -> tuple[Certificate, Outcomes]:
@@ -91,9 +93,9 @@ def certify(
         artefact: the ONNX file made from the model; without it the certificate is about the torch model.
         baseline: the model as delivered.
         data_spec: what the user wrote.
-        duplicates: how many of the images are byte-equal to a training image.
+        duplicates: digests of the images that are byte-equal to a training image; those attacked are counted.
         roles_used: roles of the images.
-        audit: run `full` on so many random survivors of each threat.
+        audit: run `full` on so many random survivors of each threat; needs one.
         demands: what is to be decided; images are then attacked in a random order only until that is certain, and all
             intervals are confidence sequences. None: all images are attacked.
         corruptions: corrupt and shift the images that were attacked, too.
@@ -108,6 +110,8 @@ def certify(
         crew: the processes that share the work, each with the same arguments but for the device; changes no result.
         params: parameters of the model.
         macs: multiply-adds of one image.
+        baseline_macs: of the baseline; 0: as many as the model's. They size what is computed and saved at a time, and
+            change no result.
         title: what to call the model while its progress is told; changes no result.
         progress: listener.
 
@@ -117,7 +121,7 @@ def certify(
     Raises:
         CertifyError: no images, labels outside the classes, models that do not fit each other, or an attack that
             cannot run here.
-        OptionError: an unknown battery, a confidence, batch size or audit that cannot be, or nothing to prove.
+        OptionError: an unknown battery, a confidence, batch size or audit that cannot be, or nothing to prove or audit.
         OutputError: the state cannot be written.
         DataError: the published arrays of corruptions cannot be used.
     """
@@ -125,6 +129,7 @@ def certify(
     _check_options(confidence, batch_size, audit)
     _check_demands(demands, threats, baseline)
     check_proving(prove=prove, threats=threats)
+    check_auditing(audit=audit, threats=threats)
     chosen = read_battery(battery)
     _check_models(model, images, baseline)
     pictures = None
@@ -134,8 +139,9 @@ def certify(
     images = images if demands is None else in_random_order(images, seed)
     fleet = Fleet(batch_size, crew=crew, progress=progress)
     work = work_on(images, seed=seed, device=device, fleet=fleet, state=state, progress=progress)
-    slim = party(title, model, artefact, device=device, threads=num_threads)
-    dense = None if baseline is None else party("dense", baseline, None, device=device, threads=num_threads)
+    opened = partial(party, device=device, threads=num_threads)
+    slim = opened(title, model, artefact, macs=macs)
+    dense = None if baseline is None else opened("dense", baseline, None, macs=max(macs, baseline_macs))
     with ExitStack() as stack:
         stack.enter_context(slim.twins)
         if dense is not None:
@@ -173,7 +179,7 @@ def certify(
             split=images.role,
             num_images=len(fought.work.images),
             roles_used=roles_used,
-            duplicates_with_train=duplicates,
+            duplicates_with_train=sum(digest in duplicates for digest in outcomes.digests),
         ),
         clean_accuracy=numbers.clean_accuracy,
         clean_interval=numbers.clean_interval,
@@ -185,7 +191,7 @@ def certify(
         curve=numbers.curve,
         corruptions=numbers.corruptions,
         baseline=numbers.baseline,
-        claim=claim_text(kind, numbers, results, searched),
+        claim=claim_text(kind, numbers, results, searched, curve_flags=_curve_flags(fought, threats)),
         seed=seed,
         searched=searched,
     )
@@ -205,6 +211,10 @@ def certify(
         result_sha256=digest_of_result(result),
     )
     return certificate, outcomes
+
+
+def _curve_flags(fought: Campaign, threats: Sequence[Threat]) -> list[str]:
+    return [] if threats else list(dict.fromkeys(flag.id for fight in fought.fights for flag in fight.flags))
 
 
 def _artefact(slim: Party, model: Checkpoint) -> Artefact:
@@ -249,6 +259,19 @@ def check_proving(*, prove: bool, threats: Sequence[Threat]) -> None:
         raise OptionError(
             "--prove was asked for, and no threat is named: there is nothing to prove",
             advice="name one, for example --threat linf:2/255, or leave --prove out",
+        )
+
+
+def check_auditing(*, audit: int, threats: Sequence[Threat]) -> None:
+    """Refuse to audit where there is no threat.
+
+    Raises:
+        OptionError: an audit was asked for, and no threat named.
+    """
+    if audit and not threats:
+        raise OptionError(
+            f"--audit {audit} was asked for, and no threat is named: there are no survivors to audit",
+            advice="name one, for example --threat linf:2/255, or leave --audit out",
         )
 
 

@@ -1,5 +1,6 @@
 """What a certificate says in words, and what it does not say."""
 
+import re
 from collections.abc import Sequence
 
 from compressor.attacks.table import BY_ANSWERS
@@ -9,6 +10,7 @@ from compressor.certify.intervals import IntervalMethod
 from compressor.certify.numbers import Numbers
 
 NO_THREAT = "No threat was named, so nothing is claimed about robustness."
+CURVE_FLAGS = "Flags were raised ({}): the search may have been fooled, and the curve be too high."
 METHODS = {
     str(IntervalMethod.CLOPPER_PEARSON): "Clopper-Pearson",
     str(IntervalMethod.CONFIDENCE_SEQUENCE): "a confidence sequence, which allows looking early",
@@ -16,7 +18,12 @@ METHODS = {
 
 
 def claim_text(
-    artefact: Artefact, numbers: Numbers, threats: Sequence[ThreatResult], searched: Searched | None = None
+    artefact: Artefact,
+    numbers: Numbers,
+    threats: Sequence[ThreatResult],
+    searched: Searched | None = None,
+    *,
+    curve_flags: Sequence[str] = (),
 ) -> str:
     """Return one honest paragraph.
 
@@ -25,8 +32,9 @@ def claim_text(
         numbers: what was found.
         threats: what is claimed; empty: nothing.
         searched: where it was chosen among others.
+        curve_flags: ids of the flags that the checks raised where no threat was named.
     """
-    attacked = _robust(artefact, numbers, threats) if threats else [_curve() if numbers.curve else NO_THREAT]
+    attacked = _robust(artefact, numbers, threats) if threats else _curve(numbers, curve_flags)
     return " ".join([_clean(artefact, numbers), *attacked, *_corrupted(numbers), *_chosen(searched)])
 
 
@@ -164,8 +172,18 @@ def _is_autoattack(result: ThreatResult) -> bool:
     return holds_autoattack(attacks, result.threat)
 
 
-def _curve() -> str:
-    return (
+def curve_flags_of(claim: str) -> tuple[str, ...]:
+    """Return the ids of the flags that a claim without a threat names; they stand nowhere else in a certificate."""
+    before, after = (re.escape(part) for part in CURVE_FLAGS.split("{}"))
+    found = re.search(f"{before}([^()]+){after}", claim)
+    return tuple(found[1].split(", ")) if found else ()
+
+
+def _curve(numbers: Numbers, flags: Sequence[str]) -> list[str]:
+    if not numbers.curve:
+        return [NO_THREAT]
+    about = (
         f"{NO_THREAT} The accuracy-against-epsilon curve comes from a quick search for the nearest wrong images (Fast "
         "Minimum-Norm), bounds robust accuracy from above, and shows at which epsilons a claim would mean something."
     )
+    return [about, CURVE_FLAGS.format(", ".join(flags))] if flags else [about]

@@ -52,7 +52,7 @@ def fight_threats(
         confidence: of the audit's interval.
     """
     if not threats:
-        return _curve(work, slim[0], ground_of(work, slim[1]))
+        return _curve(work, *slim)
     fights = plain_fights(work, slim, dense, threats=threats, battery=battery)
     return inspected(work, slim, fights, audit=audit, confidence=confidence)
 
@@ -115,10 +115,15 @@ def _one_fight(
     return Fight(slim=second, dense=first, attacks_sha256=digest)
 
 
-def _curve(work: Work, party: Party, ground: Ground) -> list[Fight]:
-    sieges = curve_sieges(work, party, ground)
+def _curve(work: Work, slim: Party, reply: Reply) -> list[Fight]:
+    """Return the points of the curve, each with the flags that checks on the model alone can raise."""
+    ground = ground_of(work, reply)
+    flags = _flags_of_model(slim, ground, reply)
+    for flag in flags:
+        work.progress.say(f"flag {flag.id}: {flag.measured}; {flag.advice}")
     return [
-        Fight(slim=siege, dense=None, attacks_sha256=digest_of_attacks(siege.attacks, siege.threat)) for siege in sieges
+        Fight(slim=siege, dense=None, attacks_sha256=digest_of_attacks(siege.attacks, siege.threat), flags=flags)
+        for siege in curve_sieges(work, slim, ground)
     ]
 
 

@@ -10,10 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compressor.archive import Arrays
+from compressor.attacks.chunks import Chunks
 from compressor.certify.state import Store
 from compressor.errors import MachineError, is_out_of_memory
 from compressor.progress import SILENT, Progress
 from compressor.runtime.crew import ALONE, Crew
+
+PASSES_PER_FLIGHT = 60_000
+"""Image-passes of one flight of a model that costs `USUAL_MACS` or less: about a minute of one core."""
+
+USUAL_MACS = 41_000_000
+"""Multiply-adds of a CIFAR ResNet-20 on one image."""
 
 Rows = NDArray[np.int64]
 Compute = Callable[[Rows], Arrays]
@@ -90,6 +97,19 @@ class Fleet:
             )
         self.in_flight = max(num // 2, 1)
         self._progress.say(f"out of memory: going on with {self.in_flight} images in flight, which changes no result")
+
+
+def most_at_once(num_passes: int, chunks: Chunks, *, macs: int) -> int:
+    """Return how many images may fly together, so that little is lost to a kill or a time limit.
+
+    Args:
+        num_passes: of each image, forwards and backwards.
+        chunks: of the model; there is always one for each thread.
+        macs: multiply-adds of one forward of one image: the dearer a model, the smaller its flights.
+    """
+    fewest = chunks.size * (chunks.threads if chunks.device.type == "cpu" else 1)
+    most = PASSES_PER_FLIGHT * USUAL_MACS // max(macs, USUAL_MACS) // max(num_passes, 1)
+    return max(fewest, most - most % chunks.size)
 
 
 def _tried(compute: Compute, rows: Rows) -> Arrays | None:

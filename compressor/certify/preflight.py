@@ -12,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from compressor.attacks.chunks import fullest_first
 from compressor.attacks.losses import Loss, cross_entropy, margin
 from compressor.attacks.margin import margin_cascade
-from compressor.attacks.model import AttackedModel
+from compressor.attacks.model import AttackedModel, num_slots
 from compressor.attacks.noise import noise
 from compressor.attacks.pgd import pgd
 from compressor.attacks.threat import Threat
@@ -25,7 +26,7 @@ from compressor.certify.twins import Reply, Twins
 from compressor.types import Norm
 
 NUM_PROBES = 100
-"""Images that the checks look at: the first that are answered right."""
+"""Images that the checks look at."""
 
 RANDOM_TOLERANCE = 1e-4
 """Largest difference of repeated logits, relative to the largest logit."""
@@ -220,10 +221,10 @@ def check_transfer(siege: Siege, twins: Twins) -> Iterator[Flag]:
     names = [attack.name for attack in siege.attacks]
     if TRANSFER not in names:
         return
-    fallen = np.flatnonzero(siege.broken_by == names.index(TRANSFER))[:NUM_PROBES]
+    ground, model = siege.ground, twins.model
+    fallen = _some(ground, np.flatnonzero(siege.broken_by == names.index(TRANSFER)))
     if not len(fallen):
         return
-    ground, model = siege.ground, twins.model
     before = model.num_forward, model.num_backward
     labels = ground.images.labels[fallen]
     found = margin_cascade(
@@ -260,15 +261,26 @@ def check_monotone(siege: Siege, smaller: Sequence[Siege]) -> Iterator[Flag]:
 
 
 def probes_of(ground: Ground) -> NDArray[np.int64]:
-    """Return the indices of the images that the checks look at."""
-    return np.flatnonzero(ground.is_right)[:NUM_PROBES]
+    """Return the indices of the images that the checks look at, ascending: some of those that are answered right."""
+    return _some(ground, np.flatnonzero(ground.is_right))
 
 
 def repeated(twins: Twins, ground: Ground) -> list[Reply]:
     """Return answers to the same images, again and again; they need not be right."""
-    rows = np.arange(min(NUM_PROBES, len(ground.images)))
+    rows = _some(ground, np.arange(len(ground.images)))
     images = ground.images.read(rows.tolist())
     return [twins.answer(images, ground.seeds[rows]) for _ in range(NUM_REPEATS)]
+
+
+def _some(ground: Ground, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return at most `NUM_PROBES` of some images, ascending: the lowest seeds, as many of each slot as can be.
+
+    Data folders are in class order, so the first ones would be of one or two classes. Seeds come from the images'
+    bytes, and images spread over the slots fill chunks (see `attacks.chunks`).
+    """
+    by_seed = rows[np.argsort(ground.seeds[rows], kind="stable")]
+    spread = fullest_first(by_seed, ground.seeds[by_seed], num_slots(ground.images.shape))
+    return np.sort(spread[:NUM_PROBES])
 
 
 def _found_by_search(siege: Siege) -> NDArray[np.bool_]:

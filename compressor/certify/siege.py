@@ -1,5 +1,6 @@
 """A model under all attacks of a battery at one threat: each attack gets only the images that still stand."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +17,7 @@ from compressor.attacks.passes import passes
 from compressor.attacks.table import ATTACKS, BY_ANSWERS, MINIMUM_NORM, run_attack
 from compressor.attacks.threat import Threat
 from compressor.certify.battery import TRANSFER, Assault
-from compressor.certify.fleet import Fleet, Rows
+from compressor.certify.fleet import Fleet, Rows, most_at_once
 from compressor.certify.gallery import Exhibit, Gallery
 from compressor.certify.state import Store
 from compressor.certify.twins import Twins
@@ -28,9 +29,6 @@ STANDING = -1
 
 WRONG = -2
 """Answered wrong before any attack."""
-
-PASSES_PER_FLIGHT = 60_000
-"""Image-passes of one flight, about a minute of one core for a CIFAR ResNet-20."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -110,6 +108,7 @@ class Siege:
         step: Step,
         *,
         fleet: Fleet,
+        macs: int = 0,
         transferred: "Siege | None" = None,
     ) -> None:
         """Run the battery, from where the store says it stopped.
@@ -119,6 +118,7 @@ class Siege:
             store: state; saved after each flight.
             step: advanced by attacks times images, after saving.
             fleet: who computes how many images at once; changes no result.
+            macs: multiply-adds of one image; a dear model flies fewer images at once, which changes no result.
             transferred: the siege of the model whose adversarial images the attack `transfer` replays.
         """
         for arrays in fleet.landed(store):
@@ -128,7 +128,7 @@ class Siege:
             todo = np.flatnonzero(self.stands & (self._num_done <= number))
             todo = fullest_first(todo, self.ground.seeds[todo], twins.model.chunks.size)
             compute = partial(self._fly, twins, transferred, number)
-            most = self._most_at_once(twins, number)
+            most = self._most_at_once(twins, number, macs)
             for arrays in fleet.fly(store, f"{number:02d}-", todo, compute, twins.model.relieve, most=most):
                 self._land(arrays, step)
 
@@ -137,17 +137,15 @@ class Siege:
         exhibit = self.gallery.exhibits.get(index)
         return clean if exhibit is None else torch.from_numpy(exhibit.image).to(clean)
 
-    def _most_at_once(self, twins: Twins, number: int) -> int:
-        """Return how many images may fly together, so that a long attack loses little to a kill or a time limit."""
-        chunks = twins.model.chunks
-        attack, fewest = self.attacks[number], chunks.size * (chunks.threads if chunks.device.type == "cpu" else 1)
-        if attack.name == TRANSFER:
-            return PASSES_PER_FLIGHT
-        if attack.name not in ATTACKS:  # one of torchattacks: how long it takes is its own affair
-            return fewest
-        counted = passes(attack.name, attack.settings, threat=self.threat, num_classes=twins.num_classes)
-        most = PASSES_PER_FLIGHT // max(sum(counted), 1)
-        return max(fewest, most - most % chunks.size)
+    def _most_at_once(self, twins: Twins, number: int, macs: int) -> int:
+        """Return how many images may fly together under one attack."""
+        attack, num_passes = self.attacks[number], 1
+        if attack.name in ATTACKS:
+            counted = passes(attack.name, attack.settings, threat=self.threat, num_classes=twins.num_classes)
+            num_passes = sum(counted)
+        elif attack.name != TRANSFER:  # one of torchattacks: how long it takes is its own affair
+            num_passes = sys.maxsize
+        return most_at_once(num_passes, twins.model.chunks, macs=macs)
 
     def _follows(self, arrays: Arrays) -> bool:
         """Say whether a saved flight is the next one for its images (not so when an earlier file was damaged)."""

@@ -58,10 +58,22 @@ class Party:
     twins: Twins
     identity: dict[str, Any]
     """Everything that its answers depend on."""
+    macs: int = 0
+    """Multiply-adds of one image, by which its flights are sized; 0: as few as those of a small model."""
 
 
-def party(title: str, checkpoint: Checkpoint, artefact: bytes | None, *, device: str, threads: int) -> Party:
+def party(
+    title: str, checkpoint: Checkpoint, artefact: bytes | None, *, device: str, threads: int, macs: int = 0
+) -> Party:
     """Open a model, and its file if there is one.
+
+    Args:
+        title: what to call it.
+        checkpoint: the model.
+        artefact: its file, or None.
+        device: where torch computes.
+        threads: chunks computed at the same time.
+        macs: multiply-adds of one image; changes no result.
 
     Raises:
         CertifyError: the file and the model do not belong together.
@@ -75,7 +87,8 @@ def party(title: str, checkpoint: Checkpoint, artefact: bytes | None, *, device:
         "input": list(checkpoint.input_shape),
         "classes": checkpoint.num_classes,
     }
-    return Party(title=title, twins=Twins(checkpoint, artefact, device=device, threads=threads), identity=identity)
+    twins = Twins(checkpoint, artefact, device=device, threads=threads)
+    return Party(title=title, twins=twins, identity=identity, macs=macs)
 
 
 def seeds_of(images: ImageSet, seed: int) -> NDArray[np.int64]:
@@ -179,5 +192,5 @@ def lay_siege(
     )
     title = f"attack {threat} ({' '.join([party.title, why]).strip()})"
     with work.progress.stage(title, total=len(siege), unit="attack x image") as step:
-        siege.run(party.twins, store, step, fleet=work.fleet, transferred=transferred)
+        siege.run(party.twins, store, step, fleet=work.fleet, macs=party.macs, transferred=transferred)
     return siege

@@ -4,7 +4,7 @@
 file. Image files are decoded when they are read; normalisation happens inside the model (`Normalised`), never here.
 """
 
-from compressor.data.images import Data, ImageSet, count_duplicates, digest_of_images, stratified
+from compressor.data.images import Data, ImageSet, digest_of_images, duplicates_with, stratified
 from compressor.data.preprocess import Normalised, Preprocess, parse_preprocess
 from compressor.data.spec import open_data
 
@@ -13,8 +13,8 @@ __all__ = [
     "ImageSet",
     "Normalised",
     "Preprocess",
-    "count_duplicates",
     "digest_of_images",
+    "duplicates_with",
     "open_data",
     "parse_preprocess",
     "stratified",

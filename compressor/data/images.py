@@ -190,9 +190,9 @@ def stratified(images: ImageSet, num: int, *, seed: int) -> ImageSet:
     return images.take(sorted(chosen))
 
 
-def count_duplicates(images: ImageSet, train: ImageSet | None) -> int:
-    """Return how many of `images` are byte-equal to an image of `train` (0 without training images)."""
+def duplicates_with(images: ImageSet, train: ImageSet | None) -> frozenset[str]:
+    """Return the digests of those of `images` that are byte-equal to an image of `train` (none without any)."""
     if train is None:
-        return 0
-    seen = {train.digest(index) for index in range(len(train))}
-    return sum(images.digest(index) in seen for index in range(len(images)))
+        return frozenset()
+    wanted = {images.digest(index) for index in range(len(images))}
+    return frozenset(wanted & {train.digest(index) for index in range(len(train))})

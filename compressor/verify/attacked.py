@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from compressor.bundle.names import CERTIFICATE, CONTROL, LATENCY, PARITY, TRIALS
 from compressor.certify.battery import BATTERIES, TRANSFER, Assault, digest_of_attacks
 from compressor.certify.certificate import Certificate, Result, ThreatResult
-from compressor.certify.claim import claim_text
+from compressor.certify.claim import claim_text, curve_flags_of
 from compressor.certify.numbers import differences, stated_numbers
 from compressor.certify.statistics import clopper_pearson
 from compressor.errors import CertifyError
@@ -120,7 +120,9 @@ def check_claim(opened: Opened) -> Found:
 
 
 def _claim_again(result: Result) -> str:
-    return claim_text(result.artefact, stated_numbers(result), result.threats, result.searched)
+    """Write a claim anew; which flags a curve raised is only told there, and taken from it."""
+    flags = curve_flags_of(result.claim)
+    return claim_text(result.artefact, stated_numbers(result), result.threats, result.searched, curve_flags=flags)
 
 
 def check_unfollowed(opened: Opened) -> Found:

@@ -87,6 +87,20 @@ def test_random_states_and_modes_are_put_back():
         ("APGDT", {}, 3, LINF, "needs 4 classes"),
         ("APGD", {"loss": "dlr"}, 2, LINF, "needs 3 classes"),
         ("PGD", {"step": 5}, 10, LINF, "has no setting 'step'"),
+        ("PGD", {"steps": "ten"}, 10, LINF, "cannot have steps = 'ten'"),
+        ("PGD", {"steps": 2.5}, 10, LINF, "cannot have steps = 2.5"),
+        ("PGD", {"steps": True}, 10, LINF, "cannot have steps = True"),
+        ("PGD", {"random_start": 1}, 10, LINF, "cannot have random_start = 1"),
+        ("PGD", {"alpha": "0.1"}, 10, LINF, "cannot have alpha = '0.1'"),
+        ("PGD", {"alpha": float("nan")}, 10, LINF, "cannot have alpha = nan"),
+        ("APGD", {"loss": 3}, 10, LINF, "cannot have loss = 3"),
+        ("PGD", {"eps": 0.5}, 10, LINF, "eps = 0.5 as a setting: the threat gives it"),
+        ("PIFGSM", {"max_epsilon": 0.5}, 10, LINF, "max_epsilon = 0.5 as a setting: the threat gives it"),
+        ("Square", {"seed": 7}, 10, LINF, "seed = 7 as a setting: each image gives it"),
+        ("Square", {"norm": "L2"}, 10, LINF, "norm = 'L2' as a setting: the threat gives it"),
+        ("APGDT", {"n_classes": 3}, 10, LINF, "n_classes = 3 as a setting: the model gives it"),
+        ("APGD", {"verbose": True}, 10, LINF, "verbose = True as a setting: the run gives it"),
+        ("PGD", {"device": "cuda"}, 10, LINF, "device = 'cuda' as a setting: the run gives it"),
     ],
 )
 def test_what_would_mislead_is_refused(name, settings, num_classes, norm, words):
@@ -99,3 +113,42 @@ def test_every_setting_is_stated():
     """Defaults of the catalogue are written out; epsilon is the threat's, and the step follows it."""
     _, settings = fit("torchattacks:PGD", {"steps": 40}, threat=threat(LINF, 0.5), num_classes=10)
     assert settings == {"eps": 0.5, "alpha": 0.125, "steps": 40, "random_start": True}
+
+
+def test_numbers_may_be_whole_where_the_default_is_a_fraction():
+    """`alpha = 1` is a number like another."""
+    _, settings = fit("torchattacks:PGD", {"alpha": 1, "random_start": False}, threat=threat(LINF, 0.5), num_classes=10)
+    assert settings == {"eps": 0.5, "alpha": 1, "steps": 10, "random_start": False}
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "words"),
+    [
+        ("APGD", {"loss": "nonsense"}, "torchattacks:APGD failed: "),
+        ("Square", {"loss": "nonsense"}, "torchattacks:Square failed: "),
+        ("TIFGSM", {"kernel_name": "nonsense"}, "torchattacks:TIFGSM failed: "),
+    ],
+)
+def test_what_an_attack_trips_over_is_told_with_its_name(name, settings, words):
+    """Only it knows which words it takes; its complaint is the user's to mend, and no fault of ours."""
+    case = LinearCase(num=1)
+    what = threat(LINF, 0.05)
+    _, full = fit(f"torchattacks:{name}", settings, threat=what, num_classes=5)
+    given = {"threat": what, "seeds": case.seeds}
+    with AttackedModel(case.net, shape=case.shape) as model, pytest.raises(CertifyError, match=words) as caught:
+        run_attack(f"torchattacks:{name}", full, model, case.images, case.labels, **given)
+    assert "nonsense" in caught.value.advice
+    assert "\n" not in str(caught.value)
+
+
+def test_memory_that_ran_out_is_not_the_attacks_fault(monkeypatch):
+    """It goes on as it was, so that fewer images are tried."""
+    from compressor.attacks import torchattacks
+
+    def hungry(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(torchattacks, "_fresh", hungry)
+    case = LinearCase(num=1)
+    with AttackedModel(case.net, shape=case.shape) as model, pytest.raises(torch.OutOfMemoryError):
+        run_attack("torchattacks:PGD", {}, model, case.images, case.labels, threat=threat(LINF, 0.1), seeds=case.seeds)

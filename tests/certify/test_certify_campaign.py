@@ -66,6 +66,19 @@ def test_a_hopeless_model_is_known_after_one_look(scene):
     assert parse(dump(certificate), Certificate, source="test") == certificate
 
 
+def test_duplicates_are_those_of_the_images_that_were_attacked(scene):
+    """Of all images that stand in the training images too, those not attacked before the verdict do not count."""
+    slim, _, images = scene
+    demands = Demands(each=(Demand(threat=FAR, at_least=0.9),))
+    duplicates = {images.digest(index) for index in range(0, 230, 2)}
+    early, outcomes = run(slim, images, threats=[FAR], demands=demands, duplicates=duplicates)
+    assert early.result.data.num_images == 50
+    num_seen = sum(int(name.removeprefix("test/")) % 2 == 0 for name in outcomes.names)
+    assert early.result.data.duplicates_with_train == num_seen < 50
+    whole, _ = run(slim, images.take(range(60)), duplicates=duplicates)
+    assert whole.result.data.duplicates_with_train == 30
+
+
 def test_undecided_uses_every_image(scene):
     """Where nothing becomes certain, all images are used and the intervals stay those of looking early."""
     slim, dense, images = scene

@@ -164,6 +164,24 @@ def test_another_run_begins_anew(scene, tmp_path, change):
     assert same(run(slim, images, state=tmp_path, **how), run(slim, images, **how))
 
 
+@pytest.mark.parametrize("name", ["numpy", "onnxruntime", "torch", "torchattacks", "torchvision", "cpu", "machine"])
+def test_another_library_or_processor_begins_anew(monkeypatch, tmp_path, name):
+    """Their answers may differ in the last bits, and no file would be of one kind."""
+    from compressor.certify import state
+
+    installed = {"torch": "2.14", "torchvision": "0.29", "numpy": "2.4", "onnxruntime": "1.31", "torchattacks": "3.5"}
+    found = {**installed, "scipy": "1.17", "cpu": "Xeon", "machine": "x86_64"}
+    monkeypatch.setattr(state, "computed_by", state.computed_by.__wrapped__)
+    monkeypatch.setattr(state, "versions", lambda: {key: found[key] for key in (*installed, "scipy")})
+    monkeypatch.setattr(state, "processor_name", lambda: found["cpu"])
+    monkeypatch.setattr(state.platform, "machine", lambda: found["machine"])
+    before = state.Store(tmp_path, {"what": "clean"}).folder
+    found["scipy"] = "1.18"  # answers no image
+    assert state.Store(tmp_path, {"what": "clean"}).folder == before
+    found[name] += ".1"
+    assert state.Store(tmp_path, {"what": "clean"}).folder != before
+
+
 def test_the_battery_is_at_least_as_strong_as_each_attack(scene, tmp_path):
     """What any attack breaks alone, the battery breaks."""
     slim, _, images = scene
@@ -304,6 +322,7 @@ def test_epsilons_stay_exact(scene):
         ({"confidence": 1.0}, OptionError, "confidence"),
         ({"batch_size": 0}, OptionError, "batch size"),
         ({"audit": -1}, OptionError, "audit"),
+        ({"audit": 5, "threats": []}, OptionError, "no survivors to audit"),
         ({"battery": "strongest"}, OptionError, "neither known nor a file"),
         ({"artefact": linear_onnx(random_weights((1, 5, 5), 5), shape=(1, 5, 5))}, CertifyError, "takes images"),
         ({"artefact": linear_onnx(random_weights(SHAPE, 4), shape=SHAPE)}, CertifyError, "4 classes"),
@@ -315,7 +334,7 @@ def test_what_cannot_be_certified_is_refused(scene, options, error, words):
     """One sentence, before anything is attacked."""
     slim, _, images = scene
     with pytest.raises(error, match=words):
-        run(slim, images, threats=THREATS, **options)
+        run(slim, images, **{"threats": THREATS, **options})
 
 
 def test_images_that_do_not_fit_are_refused(scene):

@@ -2,15 +2,17 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from certify_fakes import answered_by, bent, run
 
+from compressor.attacks.chunks import Chunks
 from compressor.attacks.threat import parse_threat
 from compressor.certify.certificate import Certificate
-from compressor.certify.fleet import Fleet
+from compressor.certify.fleet import PASSES_PER_FLIGHT, USUAL_MACS, Fleet, most_at_once
 from compressor.certify.state import Store
 from compressor.errors import CertifyError, MachineError, is_out_of_memory
 from compressor.records import dump, parse
@@ -115,7 +117,7 @@ def test_running_out_of_memory_changes_no_result() -> None:
 
 def test_long_attacks_fly_in_small_flights(tmp_path, monkeypatch) -> None:
     """A time limit is heeded between flights: fewer images share one where each takes many passes, to the same end."""
-    from compressor.certify import siege
+    from compressor.certify import fleet
 
     slim = bent()
     images = answered_by(slim, num=60)
@@ -127,12 +129,51 @@ def test_long_attacks_fly_in_small_flights(tmp_path, monkeypatch) -> None:
         return {number: names.count(number) for number in sorted(set(names))}
 
     straight, _ = run(slim, images, threats=THREATS[:1], battery=battery, state=tmp_path / "one")
-    monkeypatch.setattr(siege, "PASSES_PER_FLIGHT", 1600)
+    monkeypatch.setattr(fleet, "PASSES_PER_FLIGHT", 1600)
     small, _ = run(slim, images, threats=THREATS[:1], battery=battery, state=tmp_path / "many")
     standing = small.result.threats[0].attacks[1].num_attempted
     assert flights(tmp_path / "one") == {"00": 1, "01": 1}
     assert flights(tmp_path / "many") == {"00": 1, "01": -(-standing // 16)}
     assert dump(small.result) == dump(straight.result)
+
+
+def test_dear_models_fly_fewer_images_and_cheap_ones_as_many_as_before() -> None:
+    """A flight holds as many multiply-adds for any model dearer than a ResNet-20, and a chunk per thread at least."""
+    chunks = Chunks(16, device=torch.device("cpu"), threads=2)
+    usual = PASSES_PER_FLIGHT // 100 // 16 * 16
+    assert [most_at_once(100, chunks, macs=macs) for macs in (0, 1, USUAL_MACS)] == [usual] * 3
+    assert most_at_once(100, chunks, macs=2 * USUAL_MACS) == PASSES_PER_FLIGHT // 200 // 16 * 16 < usual
+    assert most_at_once(100, chunks, macs=1000 * USUAL_MACS) == 32
+
+
+def test_a_dear_model_is_saved_more_often_to_the_same_end(tmp_path) -> None:
+    """Both models of a pair, and the curve; resumed as a cheap model's run, nothing changes."""
+    slim, dense = bent(), bent(17, seed=1)
+    images = answered_by(slim, num=60)
+    how = {"threats": THREATS[:1], "baseline": dense}
+
+    def flights(state) -> int:
+        return len(list(state.rglob("*.npz")))
+
+    straight, _ = run(slim, images, state=tmp_path / "one", **how)
+    heavy, _ = run(slim, images, state=tmp_path / "many", macs=10**12, **how)
+    dear, _ = run(slim, images, state=tmp_path / "dense", baseline_macs=10**12, **how)
+    assert flights(tmp_path / "one") < flights(tmp_path / "dense") < flights(tmp_path / "many")
+    for path in sorted((tmp_path / "many").rglob("*.npz"))[::2]:
+        path.unlink()
+    resumed, _ = run(slim, images, state=tmp_path / "many", **how)
+    ours = [replace(each.result, model=straight.result.model) for each in (heavy, dear, resumed)]
+    assert {dump(each) for each in ours} == {dump(straight.result)}
+
+
+def test_a_dear_models_curve_is_saved_more_often(tmp_path) -> None:
+    """Its searches take as long as attacks do."""
+    slim = bent()
+    images = answered_by(slim, num=60)
+    cheap, dear = (run(slim, images, state=tmp_path / str(macs), macs=macs)[0] for macs in (1, 10**12))
+    cheap_flights, dear_flights = (len(list((tmp_path / str(macs)).rglob("*.npz"))) for macs in (1, 10**12))
+    assert dear_flights > cheap_flights
+    assert dear.result.curve == cheap.result.curve
 
 
 def test_an_error_that_is_not_memory_is_passed_on() -> None:

@@ -1,16 +1,35 @@
 """Negative controls: what fools attacks is flagged, what is undefended falls, and a sound model raises nothing."""
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from certify_fakes import NUM_CLASSES, answered_by, bent, images_of, linear, run
+from certify_fakes import NUM_CLASSES, SHAPE, answered_by, bent, images_of, linear, run
 from tiny_onnx import random_weights
 from torch import nn
 
+from compressor.attacks.model import num_slots
 from compressor.attacks.threat import parse_threat
+from compressor.certify.claim import curve_flags_of
+from compressor.certify.preflight import NUM_PROBES, probes_of
+from compressor.certify.siege import Ground
+from compressor.certify.work import seeds_of
 from compressor.errors import CertifyError
+from compressor.progress import Silent
+from compressor.verify import attacked
 
 SMALL = parse_threat("linf:4/255")
+
+
+class Heard(Silent):
+    """Remembers what was said."""
+
+    def __init__(self):
+        self.said = []
+
+    def say(self, message):
+        """Remember a sentence."""
+        self.said.append(message)
 
 
 def flags(certificate):
@@ -108,6 +127,20 @@ def test_rounded_inputs_are_flagged():
         broken[attack.name] += attack.num_broken
     assert broken["fgsm"] == 0
     assert broken["apgd"] + broken["apgd-targeted"] < broken["square"]  # what random starts happen to hit
+
+
+def test_a_curve_without_gradients_is_flagged():
+    """It is flat because the search is blind; the claim says which checks failed, and a watcher hears why."""
+    heard = Heard()
+    masked, _ = run(Rounded(bent()), answered_by(bent()), progress=heard)
+    sentence = "Flags were raised (gradients, unbounded): the search may have been fooled, and the curve be too high."
+    assert sentence in masked.result.claim
+    assert [words.split(":")[0] for words in heard.said] == ["flag gradients", "flag unbounded"]
+    assert curve_flags_of(masked.result.claim) == ("gradients", "unbounded")
+    assert attacked._claim_again(masked.result) == masked.result.claim
+    sound, _ = run(bent(), answered_by(bent()))
+    assert curve_flags_of(sound.result.claim) == ()
+    assert "lags were raised" not in sound.result.claim
 
 
 def test_probabilities_are_flagged():
@@ -239,3 +272,40 @@ def test_noise_as_strong_as_attacks_is_flagged():
     model = Jagged()
     certificate, _ = run(model, answered_by(model), threats=[SMALL])
     assert "noise" in flags(certificate)
+
+
+def test_the_checks_look_at_all_classes_of_a_data_set_in_class_order():
+    """Folders are read class by class; the first hundred images would be of one class."""
+    labels = np.repeat(np.arange(NUM_CLASSES), 200)
+    images = images_of(torch.rand(len(labels), *SHAPE), torch.from_numpy(labels))
+    ground = Ground(
+        images=images,
+        seeds=seeds_of(images, 0),
+        is_right=np.arange(len(labels)) % 3 > 0,
+        logits=np.zeros((len(labels), NUM_CLASSES), dtype=np.float32),
+    )
+    probes = probes_of(ground)
+    assert len(probes) == len(set(probes.tolist())) == NUM_PROBES
+    assert ground.is_right[probes].all()
+    assert np.array_equal(probes, np.sort(probes))
+    assert np.bincount(labels[probes], minlength=NUM_CLASSES).min() >= 10
+    assert np.array_equal(probes, probes_of(ground))
+    slots = ground.seeds[probes] % num_slots(images.shape)
+    assert np.bincount(slots).max() == -(-NUM_PROBES // num_slots(images.shape))
+
+
+def test_answers_are_repeated_on_images_from_all_over_the_data_set():
+    """Randomness that only the last third of the images meets is noticed, too."""
+    model = bent()
+
+    class Late(nn.Module):
+        """Random where the first pixel is bright."""
+
+        def forward(self, pixels):
+            is_bright = (pixels[:, 0, 0, :1] > 0.66).flatten(1)
+            return model(pixels) + is_bright * torch.rand(len(pixels), 1)
+
+    images = answered_by(model, num=300)
+    brightness = images.read(range(len(images)))[:, 0, 0, 0]
+    certificate, _ = run(Late(), images.take(brightness.argsort().tolist()), threats=[SMALL])
+    assert "deterministic" in flags(certificate)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from compressor.data import ImageSet, count_duplicates, digest_of_images, open_data, stratified
+from compressor.data import ImageSet, digest_of_images, duplicates_with, open_data, stratified
 from compressor.data.arrays import Labelled, splits_of_arrays
 from compressor.data.splits import Wanted
 from compressor.errors import DataError, OptionError
@@ -131,9 +131,10 @@ def test_digest_of_images_notices_everything() -> None:
     assert digest_of_images(images) == digest_of_images(images.take(range(4)))
 
 
-def test_duplicates_are_counted_by_bytes() -> None:
-    """Each test image that occurs in train counts once, however often it occurs there."""
+def test_duplicates_are_known_by_bytes() -> None:
+    """Each test image that occurs in train is named once, however often it occurs there."""
     images = image_set([0, 1, 2, 0])
-    assert count_duplicates(images, None) == 0
-    assert count_duplicates(images.take([0, 1]), images.take([2, 3])) == 0
-    assert count_duplicates(images.take([0, 1, 2]), images.take([1, 1, 2, 3])) == 2
+    assert duplicates_with(images, None) == frozenset()
+    assert duplicates_with(images.take([0, 1]), images.take([2, 3])) == frozenset()
+    expected = {images.digest(1), images.digest(2)}
+    assert duplicates_with(images.take([0, 1, 2]), images.take([1, 1, 2, 3])) == expected

@@ -21,7 +21,7 @@ from made_up import (
     with_threat,
 )
 
-from compressor.certify.certificate import Artefact, Certificate, PairedAccuracy, digest_of_result
+from compressor.certify.certificate import Artefact, Certificate, PairedAccuracy, PairedResult, digest_of_result
 from compressor.errors import PolicyError
 from compressor.gate import Evidence, evidence_of, judge, parse_policy
 from compressor.gate.judge import check_accepted
@@ -289,19 +289,23 @@ def test_a_comparison_with_nothing_left_to_lose_is_undecided() -> None:
     assert "demand it at linf:1/255, where the baseline keeps 64.0 %" in found.reason
 
 
-def test_the_curve_names_an_epsilon_when_no_threat_does() -> None:
-    """A point of the curve counts when it is well above chance."""
+def test_an_epsilon_to_try_is_named_where_none_is_known() -> None:
+    """It is an eighth of the smallest one at which nothing was left, and called what it is: a rule of thumb."""
     made = _nothing_left("2/255")
-    alone = certificate(baseline=baseline(threats=made.result.baseline.threats[1:]))  # type: ignore[union-attr]
-    reason = condition(
-        judged(ROBUST + "max_drop = 0.02", whole(certificate=alone)), "robustness.linf-2/255.max_drop"
-    ).reason
-    assert "demand it at linf:1/255, where the slim model keeps 63.0 %" in reason
-    bare = certificate(baseline=alone.result.baseline, curve=())
-    reason = condition(
-        judged(ROBUST + "max_drop = 0.02", whole(certificate=bare)), "robustness.linf-2/255.max_drop"
-    ).reason
-    assert "demand it at a smaller epsilon" in reason
+    (known, empty) = made.result.baseline.threats  # type: ignore[union-attr]
+
+    def reason(*pairs: PairedResult) -> str:
+        evidence = whole(certificate=certificate(baseline=baseline(threats=pairs)))
+        return condition(judged(ROBUST + "max_drop = 0.02", evidence), "robustness.linf-2/255.max_drop").reason
+
+    alone = reason(empty)
+    assert "try linf:1/1020;" in alone
+    assert "a rule of thumb, which nothing here has measured" in alone
+    assert "compress certify BASELINE --data DATA without a threat draws the curve" in alone
+    assert "try linf:1/2040;" in reason(empty, replace(empty, epsilon="1/255"))
+    others = replace(known, norm="l2", epsilon="1/1000"), replace(known, epsilon="4/255")
+    assert reason(empty, *others) == alone  # another norm, or more than is demanded, says nothing here
+    assert "demand it at linf:1/255, where the baseline keeps 64.0 %" in reason(empty, known)
 
 
 def test_a_baseline_at_chance_cannot_lose_accuracy() -> None:

@@ -11,6 +11,9 @@ from compressor.gate.evidence import Evidence
 from compressor.gate.policy import threat_id
 from compressor.gate.verdict import Condition
 
+TRIED_NEXT = 8
+"""Where no epsilon is known at which a comparison means something, this part of the smallest one measured is named."""
+
 
 def judge_robustness(demands: Sequence[RobustnessDemand], evidence: Evidence) -> Iterator[Condition]:
     """Yield the conditions on each threat; one with neither `min` nor `max_drop` is only measured."""
@@ -91,20 +94,18 @@ def _vacuous(threat: Threat, dense: tuple[float, float], chance: float, result: 
 
 
 def _meaningful(threat: Threat, chance: float, result: Result) -> str:
-    """Name the largest smaller epsilon of this norm at which a model still had something to lose."""
+    """Name the largest smaller epsilon at which the baseline had something to lose, or one to try, and say which."""
     pairs = result.baseline.threats if result.baseline else ()
-    known = [
-        (_threat(pair).epsilon, (pair.both + pair.only_dense) / max(1, _num_images(pair)), "the baseline")
-        for pair in pairs
-        if pair.norm == threat.norm and dense_interval(pair, result.confidence)[0] > chance
-    ]
-    known += [
-        (parse_threat(f"{point.norm}:{point.epsilon}").epsilon, point.accuracy, "the slim model")
-        for point in result.curve
-        if point.norm == threat.norm and point.accuracy > 2 * chance
-    ]
-    smaller = [each for each in known if each[0] < threat.epsilon]
-    if not smaller:
-        return "demand it at a smaller epsilon"
-    epsilon, accuracy, who = max(smaller)
-    return f"demand it at {threat.norm}:{epsilon}, where {who} keeps {wording.percent(accuracy)}"
+    same_norm = {_threat(pair).epsilon: pair for pair in pairs if pair.norm == threat.norm}
+    smaller = {epsilon: pair for epsilon, pair in same_norm.items() if epsilon < threat.epsilon}
+    telling = [epsilon for epsilon in smaller if dense_interval(smaller[epsilon], result.confidence)[0] > chance]
+    if telling:
+        pair = smaller[max(telling)]
+        share = (pair.both + pair.only_dense) / max(1, _num_images(pair))
+        return f"demand it at {threat.norm}:{max(telling)}, where the baseline keeps {wording.percent(share)}"
+    lowest = min([*smaller, threat.epsilon])
+    return (
+        f"demand it at a smaller epsilon. As a rule of thumb, which nothing here has measured, try "
+        f"{threat.norm}:{lowest / TRIED_NEXT}; compress certify BASELINE --data DATA without a threat draws the curve "
+        "that tells"
+    )
