@@ -171,8 +171,11 @@ def test_ten_trials_end_with_a_bundle_that_holds(straight: tuple[Path, Path]) ->
     winner = min(passed, key=lambda each: (each.cost, each.number))
     assert trials.winner == winner.number
     result = json.loads((bundle / "certificate.json").read_bytes())["result"]
-    assert result["searched"] == {"num_candidates": MANY, "role": "select"}
+    had_another = trials_of(straight[0]).winner != winner.number
+    before = 1 if had_another else None
+    assert result["searched"] == {"num_candidates": MANY, "role": "select", "num_tested_before": before}
     assert f"among {MANY} candidates, which were judged on select images" in result["claim"]
+    assert ("another winner of this search met the test images before it" in result["claim"]) is had_another
     assert result["model"]["macs"] == winner.macs
     assert result["data"]["split"] == "test"
     report = compressor.verify(bundle)
