@@ -248,6 +248,7 @@ class Examiner:
             state=self._place.state("certify"),
             params=cost.params,
             macs=cost.macs,
+            baseline_macs=self.before.macs,
             progress=progress,
         )
         return certificate
