@@ -135,8 +135,7 @@ def test_gaps_on_a_real_network(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("quantity", ["macs", "params"])
-@pytest.mark.parametrize("target", [0.3, 0.5, 0.7])
+@pytest.mark.parametrize(("target", "quantity"), [(0.3, "macs"), (0.5, "params"), (0.7, "macs")])
 @pytest.mark.parametrize("structure", [Structure.FILTERS, Structure.BOTH])
 @pytest.mark.parametrize("name", ["resnet56", "resnet18", "resnet50", "mobilenet_v2", "vgg16_bn", "convnext_tiny"])
 def test_gaps_on_networks_people_use(
