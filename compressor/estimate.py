@@ -15,6 +15,7 @@ from compressor.certify.proving import NUM_SMOOTHED
 from compressor.data import Data
 from compressor.evaluate import chunk_size
 from compressor.finetune import Prepared, Recipe
+from compressor.gate.judge import check_accepted
 from compressor.gate.policy import read_policy, threats_of
 from compressor.load import Checkpoint
 from compressor.progress import SILENT, Progress
@@ -22,6 +23,7 @@ from compressor.prove import OutOfReach, Prover, trace
 from compressor.prove.smoothing import NUM_CHOOSING, NUM_DRAWS
 from compressor.steps import fit, open_model
 from compressor.task import Place, Proof, Task
+from compressor.timings import usable_timings
 from compressor.types import Norm
 
 JUDGED_AGAIN = 2
@@ -103,6 +105,8 @@ def estimate_release(source: Path | nn.Module, task: Task, *, progress: Progress
         CompressorError: whatever the release itself would refuse at its beginning.
     """
     policy = read_policy(task.policy)
+    check_accepted(policy, task.accept)
+    usable_timings(task, policy)
     dense, data = fit(
         open_model(source, progress=progress, **task.source),
         task.data,

@@ -20,7 +20,7 @@ from compressor.export.form import Form
 from compressor.export.onnx import export_onnx, fits_one_file
 from compressor.gate.evidence import evidence_of
 from compressor.gate.judge import check_accepted, judge
-from compressor.gate.policy import Policy, demands_of, read_policy, threats_of
+from compressor.gate.policy import demands_of, read_policy, threats_of
 from compressor.gate.verdict import Verdict
 from compressor.load import Checkpoint
 from compressor.progress import SILENT, Progress
@@ -31,7 +31,8 @@ from compressor.shipping import calibration_of, insist_on_parity, ship, write_ex
 from compressor.shrink import shrink
 from compressor.steps import fit, measure, open_model, prove, tune
 from compressor.subject import TOO_LARGE
-from compressor.task import Proof, Task, Timing
+from compressor.task import Proof, Task
+from compressor.timings import usable_timings
 from compressor.types import Decision, Precision, Skipped
 
 
@@ -73,7 +74,7 @@ def release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT
     )
     if data.test is None:
         raise DataError(f"{data.spec} has no test images", advice="a release is certified on a test split")
-    timings = [task.timing] if task.timing else timings_of(policy)
+    timings = usable_timings(task, policy)
     shrunk = shrink(
         dense,
         cut=task.cut,
@@ -172,12 +173,6 @@ def _as_delivered(dense: Checkpoint, form: Form) -> bytes | None:
     None where no ONNX file can hold it, which is what the slim one is for.
     """
     return export_onnx(dense, replace(form, precision=Precision.FP32)) if fits_one_file(dense) else None
-
-
-def timings_of(policy: Policy) -> list[Timing]:
-    """Return what the policy's latency rows name, so that each finds its evidence; one plain row without any."""
-    rows = [Timing(provider=row.provider, batches=(row.batch,), threads=row.threads) for row in policy.latency]
-    return list(dict.fromkeys(rows)) or [Timing()]
 
 
 def name_of(source: Path | nn.Module) -> str:

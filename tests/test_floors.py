@@ -35,6 +35,7 @@ FLOORS = {
     "compressor.pipeline": 62,
     "compressor.verify": 60,
     "compressor.task": 58,
+    "compressor.timings": 59,
     "compressor.assemble": 59,
     "compressor.measures": 59,
     "compressor.steps": 60,

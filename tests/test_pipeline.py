@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,13 +11,13 @@ import torch
 
 import compressor
 from cli import reports
-from compressor.errors import DataError, PolicyError, Rejected
+from compressor.errors import DataError, MachineError, PolicyError, Rejected
 from compressor.export.form import Form
 from compressor.finetune import Recipe
 from compressor.gate.policy import parse_policy
-from compressor.pipeline import timings_of
 from compressor.runtime.session import open_session
 from compressor.task import Cut, Place, Task, Timing
+from compressor.timings import timings_of
 from compressor.types import InputForm, Precision
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("brief_benchmarks")]
@@ -208,3 +209,19 @@ def test_a_file_that_does_not_agree_is_kept_among_the_rejected(
     assert {"model.onnx", "model.safetensors", "parity.json", "SHA256SUMS"} <= {each.name for each in kept.iterdir()}
     assert json.loads((kept / "parity.json").read_bytes())["decision"] == "failed"
     assert [each.name for each in task.output.iterdir()] == ["rejected"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "said"),
+    [
+        ({"timing": Timing(provider="tensorrt")}, MachineError, "provider tensorrt"),
+        ({"accept": {"acuracy.min": "a demo"}}, PolicyError, "names no condition"),
+    ],
+)
+def test_what_only_the_end_needs_is_asked_for_at_the_beginning(
+    changes: dict[str, Any], error: type[Exception], said: str, task: Task, digits_checkpoint: Path
+) -> None:
+    """A provider that does not load here, and an id that the policy does not have: nothing is trained before."""
+    with pytest.raises(error, match=said):
+        compressor.release(digits_checkpoint, replace(task, **changes))
+    assert not list(task.place.work_dir.rglob("*.pt"))

@@ -9,8 +9,6 @@ import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from compressor.errors import CompressorError
 from compressor.runtime.gpu import gpu_memory, read_driver
 from compressor.runtime.libraries import loaded_versions, spelled_cudnn
@@ -25,7 +23,7 @@ from compressor.runtime.providers import (
     installed_distributions,
 )
 from compressor.runtime.quiet import quiet
-from compressor.runtime.session import open_session
+from compressor.runtime.trial import tried
 
 NEEDED_PYTHON = (3, 11)
 
@@ -151,8 +149,7 @@ def _provider(provider: str) -> Check:
     """Run a tiny model there: only that shows that a provider works."""
     name = f"provider {provider}"
     try:
-        session = open_session(_tiny_model(), provider=provider)
-        session.run(np.zeros((2, *session.input_shape), dtype=np.float32))
+        session = tried(provider)
     except ImportError as error:
         return Check(name=name, ok=False, found=str(error), fix=f"{PIP} install onnx")
     except CompressorError as error:
@@ -217,24 +214,3 @@ def _places_of(name: str) -> list[Path]:
         folder = Path(entry or ".").resolve()
         found += [place for place in (folder / f"{name}.py", folder / name / "__init__.py") if place.is_file()]
     return [place.parent if place.name == "__init__.py" else place for place in dict.fromkeys(found)]
-
-
-def _tiny_model() -> bytes:
-    """Return a classifier of one convolution, which on a GPU needs cuDNN too."""
-    from onnx import TensorProto, helper
-
-    model = helper.make_model(
-        helper.make_graph(
-            [
-                helper.make_node("Conv", ["images", "weight"], ["features"], pads=[1, 1, 1, 1]),
-                helper.make_node("Flatten", ["features"], ["logits"]),
-            ],
-            "tiny",
-            [helper.make_tensor_value_info("images", TensorProto.FLOAT, ["batch", 1, 4, 4])],
-            [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 16])],
-            [helper.make_tensor("weight", TensorProto.FLOAT, [1, 1, 3, 3], [0.5] * 9)],
-        ),
-        opset_imports=[helper.make_opsetid("", 18)],
-        ir_version=8,
-    )
-    return bytes(model.SerializeToString())

@@ -8,7 +8,6 @@ from compressor.errors import DataError
 from compressor.estimate import Estimate, StageEstimate, seconds_per_image, state_bytes
 from compressor.gate.judge import check_accepted
 from compressor.gate.policy import read_policy
-from compressor.pipeline import timings_of
 from compressor.progress import SILENT, Progress
 from compressor.search.clock import Clock
 from compressor.search.examiner import SHORT_SHARE
@@ -17,6 +16,7 @@ from compressor.search.site import began
 from compressor.search.wanted import DEFAULT_TRIALS, Wanted
 from compressor.steps import fit, open_model
 from compressor.task import Task
+from compressor.timings import usable_timings
 
 CUTTING_SECONDS = 2.0
 """For each candidate: planning and cutting it, and answering the select images."""
@@ -50,7 +50,7 @@ def estimate_search(source: Path | nn.Module, task: Task, wanted: Wanted, *, pro
         )
     num_train, num_test = len(data.train), min(task.num_images, len(data.need("test")))
     num_select = min(task.num_images, len(data.select))
-    timings = [task.timing] if task.timing else timings_of(policy)
+    timings = usable_timings(task, policy)
     load = load_of(
         task,
         policy,

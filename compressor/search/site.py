@@ -16,7 +16,6 @@ from compressor.evaluate import evaluate
 from compressor.gate import wording
 from compressor.gate.policy import Policy, read_policy
 from compressor.load.checkpoint import Checkpoint, sha256_of_weights
-from compressor.pipeline import timings_of
 from compressor.progress import SILENT, Progress
 from compressor.records import to_plain, tool_version
 from compressor.runtime.machine import host
@@ -33,6 +32,7 @@ from compressor.search.watching import Insisting, Watching
 from compressor.search.winner import best_of, called, outlived, to_confirm, winner_of
 from compressor.steps import fit, open_model
 from compressor.task import Task
+from compressor.timings import usable_timings
 from compressor.types import Minimise
 
 LONGER = "give a longer --budget: the same command goes on, and the candidates so far are kept"
@@ -86,7 +86,7 @@ def open_site(
     data = _without_test(whole)
     num_test = min(task.num_images, len(whole.need("test")))
     space = space_of(dense, wanted, limit=policy.size.max_macs if wanted.counted == "macs" else policy.size.max_params)
-    timings = [task.timing] if task.timing else timings_of(policy)
+    timings = usable_timings(task, policy)
     planner = Planner(dense, data, template=task.cut, space=space, counted=wanted.counted, seed=task.seed)
     sizes = Sizes(dense, data, minimise=wanted.minimise, form=task.form, timings=timings)
     study = Study(
