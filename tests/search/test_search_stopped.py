@@ -111,8 +111,8 @@ def started(command: list[str]) -> Iterator[subprocess.Popen[str]]:
 def state_of(command: list[str]) -> tuple[list[int], list[str]]:
     """Return which trials have ended, and the signatures of the processes that are at work on others."""
     path = Path(command[command.index("--work-dir") + 1]) / "search" / "trials.db"
-    try:
-        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+    try:  # for writing too: what a killed process had half written is rolled back by whoever reads next
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True)) as database:
             ended = database.execute("select number from trials where state in ('COMPLETE', 'PRUNED')").fetchall()
             signed = database.execute(
                 "select value_json from trial_user_attributes join trials using (trial_id) "
