@@ -15,7 +15,7 @@ The demo's model and policy, multiply-adds as small as possible. The grid is fiv
 both times four criteria, 40 candidates with the full recipe, all attacked and judged on select images as the search
 judges. *Whole* candidates had the full recipe. Nothing is released here, so that no test image is read; the release of
 a winner costs the same either way. The rules of the search were changed while looking at seed 0, and two more changes
-were left out after a look at seeds 1 and 2; the grids of those seeds were measured after that.
+were left out after a look at seeds 1 and 2.
 """
 HEAD = (
     "seed", "", "candidates", "whole", "passed", "smallest that passed", "multiply-adds", "of dense",
