@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 
 from compressor.search.hopeless import FULL
-from compressor.search.reckoning import FIRST_MODELS, Load, Reckoned, reckoned
+from compressor.search.reckoning import FIRST_MODELS, Load, Reckoned, confirming_seconds, reckoned
 from compressor.search.record import CONFIRM, Standing, Trial
 from compressor.search.winner import best_of, winner_of
 
@@ -97,7 +97,7 @@ class Clock:
 
     def of_trial(self, trials: Sequence[Trial]) -> float:
         """Return what the longest candidate took; before one had the full recipe, a guess from above."""
-        whole = [trial.seconds - _confirming_seconds(trial) for trial in trials if trial.rung(FULL) is not None]
+        whole = [trial.seconds - confirming_seconds(trial) for trial in trials if trial.rung(FULL) is not None]
         return max(whole, default=self._per_pass * self._load.num_tuning * 1.5)
 
     def of_release(self, trials: Sequence[Trial]) -> float:
@@ -134,9 +134,3 @@ class Clock:
 
     def _reckoned(self, trials: Sequence[Trial]) -> Reckoned:
         return reckoned(self._load, trials, guessed=self._per_pass * STANDING)
-
-
-def _confirming_seconds(trial: Trial) -> float:
-    """Return what the attack by the battery of the release took, which is reckoned apart."""
-    confirmed = trial.rung(CONFIRM)
-    return 0.0 if confirmed is None else confirmed.seconds

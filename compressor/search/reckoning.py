@@ -145,8 +145,8 @@ def reckoned(load: Load, trials: Sequence[Trial], *, guessed: float) -> Reckoned
     """
     per_pass = _seconds_per_pass(trials, guessed)
     besides = load.num_besides * per_pass
-    dearest = max(trials, key=_confirming_seconds, default=None)
-    if dearest is not None and dearest.num_images and (seconds := _confirming_seconds(dearest)):
+    dearest = max(trials, key=confirming_seconds, default=None)
+    if dearest is not None and dearest.num_images and (seconds := confirming_seconds(dearest)):
         of_image = seconds / FIRST_MODELS / dearest.num_images
         tested = of_image / LOOKED / load.share_confirmed * load.num_test * load.num_models
         return Reckoned(confirming=of_image * load.num_select, releasing=tested + besides)
@@ -171,6 +171,7 @@ def _standing(trials: Sequence[Trial]) -> dict[str, float]:
     return found
 
 
-def _confirming_seconds(trial: Trial) -> float:
+def confirming_seconds(trial: Trial) -> float:
+    """Return what the attack by the battery of the release took on select images; 0 where there was none."""
     confirmed = trial.rung(CONFIRM)
     return 0.0 if confirmed is None else confirmed.seconds
