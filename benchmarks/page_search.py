@@ -30,7 +30,7 @@ BUDGET_WORDS = """\
 
 `compress search` on the demo's model with its policy, as a process from its start to its exit: candidates, the release
 of the winner on test images by `standard`, its bundle and report. It ends before the budget where another candidate,
-which may pass and would be confirmed then, would not end in time. Load: programs that wanted a core at the end.
+which may pass and would be confirmed then, would not end in time. Load: programs that wanted a core at the end. A dash: no record of candidates was kept.
 """
 BUDGET_HEAD = ("budget (s)", "took (s)", "of it", "exit code", "candidates", "winner's multiply-adds", "load")
 MOST_OF_BUDGET = 1.05
@@ -105,7 +105,7 @@ def budgets(records: Sequence[dict[str, Any]]) -> str:
             f"{row['seconds']:.0f}",
             f"{row['seconds'] / row['budget_seconds']:.0%}",
             str(row["exit"]),
-            str(row["num_candidates"]),
+            "-" if row["num_candidates"] is None else str(row["num_candidates"]),
             "-" if row["best_share"] is None else f"{row['best_share']:.1%}",
             f"{row['load']:g}",
         ]

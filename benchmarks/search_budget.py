@@ -55,7 +55,7 @@ def row_of(here: Path, budget: int) -> dict[str, Any]:
         "budget_seconds": budget,
         "seconds": seconds,
         "exit": ended.returncode,
-        "num_candidates": len(trials),
+        "num_candidates": len(trials) if kept else None,
         "best_share": next((trial["cost"] for trial in trials if trial["number"] == winner), None),
         "said": next((line for line in ended.stderr.splitlines() if line.startswith(("error: ", "undecided: "))), ""),
         "load": round(os.getloadavg()[0], 1),
