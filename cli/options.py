@@ -134,7 +134,14 @@ RatioFor = Annotated[
 
 Small = Annotated[Minimise, _option("--minimise", "What the model that passes has least of.", SEARCH)]
 Trials = Annotated[
-    int | None, _option("--trials", "Candidates in all, 20 if neither this nor --budget is said.", SEARCH, min=1)
+    int | None,
+    _option(
+        "--trials",
+        "Heats in all, 20 if neither this nor --budget is said: of four candidates of one size that are looked at, the "
+        "best is tuned by the recipe and attacked.",
+        SEARCH,
+        min=1,
+    ),
 ]
 Budget = Annotated[
     str | None, _option("--budget", "Time for this run, the winner's release included, e.g. 2h.", SEARCH)

@@ -1,4 +1,4 @@
-"""How much is tried next: halving between what failed and what passed, first for plain cuts, then for each way.
+"""How much is tried next: halving between what failed and what passed, first for plain cuts, then for others.
 
 The ends are known from the trials alone, so whoever looks at the same trials tries the same.
 """
@@ -6,62 +6,110 @@ The ends are known from the trials alone, so whoever looks at the same trials tr
 import math
 from collections.abc import Sequence
 
-from compressor.search.record import Profile, Standing, Trial
+from compressor.search.record import Standing, Trial, Way
 from compressor.search.space import LEAST, Space
 from compressor.search.winner import best_of
-from compressor.types import Structure
 
 NUM_HALVINGS = 4
-"""Plain candidates, the structures in turn, that find the neighbourhood: to a factor of 1.3 between 0.02 and 1."""
+"""Heats of plain cuts, the structures in turn, that find the neighbourhood: to a factor of 1.3 between 0.02 and 1."""
 
 REACH = 0.5
-"""A way of cutting that has not failed yet is tried between so much of the best and the best."""
+"""Below the best, so much of it is the first lower end."""
+
+CLOSED = 0.9
+"""Where the lower end is above so much of the best, other ways of cutting are tried from the first lower end again."""
+
+OVER = 0.99
+"""Where it is above so much of the best, and every way has failed there, nothing is left to try."""
 
 
-def first_amount(trials: Sequence[Trial], space: Space) -> float | None:
-    """Return the amount of the next plain candidate, the geometric middle of the bracket; None once that is over.
+def heats_of(trials: Sequence[Trial]) -> tuple[tuple[Trial, ...], ...]:
+    """Return the candidates of each heat, in the order in which the heats began."""
+    numbers = sorted({trial.heat for trial in trials})
+    return tuple(tuple(trial for trial in trials if trial.heat == number) for number in numbers)
+
+
+def next_size(trials: Sequence[Trial], space: Space) -> tuple[float | None, tuple[Way, ...]]:
+    """Return how much the next heat keeps, and the ways of cutting to try at that; None where nothing is left to try.
 
     Args:
         trials: that ended.
         space: what may be tried.
     """
-    if len(trials) >= NUM_HALVINGS:
+    amount = first_amount(trials, space)
+    if amount is not None:
+        return amount, space.plain(len(heats_of(trials)))
+    amount = next_amount(trials, space)
+    return amount, () if amount is None else ways_left(trials, space, amount)
+
+
+def first_amount(trials: Sequence[Trial], space: Space) -> float | None:
+    """Return the amount of the next plain heat, the geometric middle of the bracket; None once that is over.
+
+    Args:
+        trials: that ended.
+        space: what may be tried.
+    """
+    heats = heats_of(trials)
+    if len(heats) >= NUM_HALVINGS:
         return None
     low, high = LEAST, space.most
-    for trial in trials:
-        if trial.standing is Standing.PASSED:
-            high = min(high, space.share_of(trial))
-        elif len(trial.rungs) > 1:  # one that could not be cut says nothing about its size
-            low = max(low, min(trial.amount, high))
+    for heat in heats:
+        passed = [space.share_of(trial) for trial in heat if trial.standing is Standing.PASSED]
+        if passed:
+            high = min(high, *passed)
+        elif any(len(trial.rungs) > 1 for trial in heat):  # what could not be cut says nothing about its size
+            low = max(low, min(heat[0].amount, high))
     amount = math.sqrt(low * high)
     return amount if low < amount < high else None
 
 
-def next_amount(
-    trials: Sequence[Trial], space: Space, *, structure: Structure, criterion: str, profile: Profile
-) -> float:
-    """Return the amount that a way of cutting is tried at next: the geometric middle of its own bracket.
+def next_amount(trials: Sequence[Trial], space: Space) -> float | None:
+    """Return the amount of the next heat: the geometric middle between what failed last and the best that passed.
 
-    The upper end is the best of all that passed. The lower one is where this way failed last, or else half of the best.
-    As long as nothing passed, what failed by any way is the lower end, so that larger ones are tried.
+    Before anything failed after the best was found, the lower end is half of it, or where every way of cutting has
+    failed above that, the least of these. Once the two are close, it is that again: what failed were other ways. As
+    long as nothing passed, whatever failed is the lower end, so that larger ones are tried.
 
     Args:
         trials: that ended.
         space: what may be tried.
-        structure: of the candidate.
-        criterion: of the candidate.
-        profile: of the candidate.
+
+    Returns:
+        None where nothing is left to try.
     """
     best = best_of(trials)
     if best is None:
         high, low = space.most, max((trial.amount for trial in trials if trial.is_judged), default=LEAST)
-    else:
-        high = space.share_of(best)
-        shape = (structure, criterion, profile)
-        failed = [
-            trial.amount
-            for trial in trials
-            if (trial.structure, trial.criterion, trial.profile) == shape and trial.standing is not Standing.PASSED
-        ]
-        low = max((amount for amount in failed if amount < high), default=max(LEAST, REACH * high))
-    return math.sqrt(min(low, high) * high)
+        return math.sqrt(min(low, high) * high)
+    high = space.share_of(best)
+    failed, floor = _failed(trials, high), max(LEAST, REACH * high)
+    least = min(max(floor, failed.get(way, floor)) for way in space.ways)
+    later = [heat[0].amount for heat in heats_of(trials) if heat[0].number > best.number]
+    low = max((amount for amount in later if amount < high), default=least)
+    if low > CLOSED * high:
+        low = least
+    return None if low > OVER * high else math.sqrt(low * high)
+
+
+def ways_left(trials: Sequence[Trial], space: Space, amount: float) -> tuple[Way, ...]:
+    """Return the ways of cutting to try at an amount: those that have not failed at it, or at more.
+
+    Args:
+        trials: that ended.
+        space: what may be tried.
+        amount: of the next heat.
+    """
+    best = best_of(trials)
+    failed = {} if best is None else _failed(trials, space.share_of(best))
+    return tuple(way for way in space.ways if failed.get(way, 0.0) < amount)
+
+
+def _failed(trials: Sequence[Trial], high: float) -> dict[Way, float]:
+    """Return the largest amount, below what the best one has, at which each way was judged and did not pass."""
+    found: dict[Way, float] = {}
+    for trial in trials:
+        if trial.is_judged and trial.standing is not Standing.PASSED and trial.amount < high:
+            way = trial.candidate.way
+            found[way] = max(trial.amount, found.get(way, 0.0))
+    return found

@@ -1,8 +1,9 @@
-"""Whether another candidate can still end in time, and the release of the winner after it: by measured times so far."""
+"""Whether another heat can still end in time, and the release of the winner after it: by measured times so far."""
 
 import time
 from collections.abc import Sequence
 
+from compressor.search.bracket import heats_of
 from compressor.search.hopeless import FULL
 from compressor.search.reckoning import FIRST_MODELS, Load, Reckoned, confirming_seconds, reckoned
 from compressor.search.record import CONFIRM, Standing, Trial
@@ -24,13 +25,16 @@ winner is confirmed, which tells it better, nothing is lost by hoping for that."
 FEARED = 1.2
 """Of the time of a release, once a candidate passed: before another one takes time from it."""
 
+GUESSED = 2.0
+"""Of the time of tuning by the recipe, a heat takes so much where none was held."""
+
 STANDING = 0.25
 """Of the passes of a battery, so many are taken where nothing was measured: most images fall to the first attacks, and
 many share one chunk."""
 
 
 class Late(Exception):
-    """The candidate at hand is given up: its time is over."""
+    """The heat at hand is given up: its time is over."""
 
 
 class Clock:
@@ -57,9 +61,9 @@ class Clock:
         return time.time() - self._begun
 
     def allows(self, trials: Sequence[Trial]) -> bool:
-        """Say whether another candidate and the release after it would end within the budget.
+        """Say whether another heat and the release after it would end within the budget.
 
-        The first candidate measures how long things take, so it only has to fit in itself.
+        The first heat measures how long things take, so it only has to fit in itself.
         """
         if self._budget is None:
             return True
@@ -76,7 +80,7 @@ class Clock:
         return self.elapsed + share * self.of_release(trials) <= OVER * self._budget
 
     def insist(self, trials: Sequence[Trial]) -> None:
-        """Give up the candidate at hand where it would take the time of what passed, or all time is over.
+        """Give up the heat at hand where it would take the time of what passed, or all time is over.
 
         Whether it fits in was reckoned before it began. On a machine that others use as well it may take longer.
 
@@ -90,15 +94,16 @@ class Clock:
             raise Late
 
     def left(self, trials: Sequence[Trial]) -> float | None:
-        """Return the seconds until no candidate is begun any more; None without a budget."""
+        """Return the seconds until no heat is begun any more; None without a budget."""
         if self._budget is None:
             return None
         return max(0.0, self._budget - self.elapsed - self._of_next(trials))
 
-    def of_trial(self, trials: Sequence[Trial]) -> float:
-        """Return what the longest candidate took; before one had the full recipe, a guess from above."""
-        whole = [trial.seconds - confirming_seconds(trial) for trial in trials if trial.rung(FULL) is not None]
-        return max(whole, default=self._per_pass * self._load.num_tuning * 1.5)
+    def of_heat(self, trials: Sequence[Trial]) -> float:
+        """Return what the longest heat took; before a candidate had the full recipe, a guess from above."""
+        whole = [heat for heat in heats_of(trials) if any(trial.rung(FULL) is not None for trial in heat)]
+        took = [sum(trial.seconds - confirming_seconds(trial) for trial in heat) for heat in whole]
+        return max(took, default=self._per_pass * self._load.num_tuning * GUESSED)
 
     def of_release(self, trials: Sequence[Trial]) -> float:
         """Return what the release would take, by how long attacks on candidates took and what stood; before, a guess.
@@ -115,11 +120,11 @@ class Clock:
         return any(attack.is_confirmed for attack in self._load.attacks)
 
     def _of_next(self, trials: Sequence[Trial]) -> float:
-        """Return what one more candidate and the release after it would take, which only measuring the first tells."""
+        """Return what one more heat and the release after it would take, which only measuring the first tells."""
         if not trials:
-            return self.of_trial(trials)
+            return self.of_heat(trials)
         share = HOPED_FOR if best_of(trials) is None else FEARED
-        return self.of_trial(trials) + share * (self._of_confirming(trials) + self._of_releasing(trials))
+        return self.of_heat(trials) + share * (self._of_confirming(trials) + self._of_releasing(trials))
 
     def _of_releasing(self, trials: Sequence[Trial]) -> float:
         tuned = [rung.seconds for trial in trials if (rung := trial.rung(FULL)) is not None]

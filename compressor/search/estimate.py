@@ -11,6 +11,7 @@ from compressor.gate.policy import read_policy
 from compressor.progress import SILENT, Progress
 from compressor.search.clock import Clock
 from compressor.search.examiner import SHORT_SHARE
+from compressor.search.heat import NUM_LOOKED_AT
 from compressor.search.reckoning import load_of
 from compressor.search.site import began
 from compressor.search.wanted import DEFAULT_TRIALS, Wanted
@@ -23,7 +24,7 @@ CUTTING_SECONDS = 2.0
 
 
 def estimate_search(source: Path | nn.Module, task: Task, wanted: Wanted, *, progress: Progress = SILENT) -> Estimate:
-    """Guess what a search would cost if every candidate came to the end; nothing is written.
+    """Guess what a search would cost if a candidate of every heat came to the end; nothing is written.
 
     Args:
         source: a checkpoint file, or a module in memory.
@@ -62,15 +63,16 @@ def estimate_search(source: Path | nn.Module, task: Task, wanted: Wanted, *, pro
     )
     per_pass = seconds_per_image(dense, device=task.place.device)
     clock = Clock(None, load, begun=begun, per_pass=per_pass, control=task.control)
-    tuning = per_pass * load.num_tuning * (1 + SHORT_SHARE / max(1, task.recipe.epochs))
-    each = CUTTING_SECONDS + tuning + per_pass * load.num_quick * num_select
+    tuning = per_pass * load.num_tuning
+    look = CUTTING_SECONDS + tuning * SHORT_SHARE / max(1, task.recipe.epochs)
+    each = NUM_LOOKED_AT * look + tuning + per_pass * load.num_quick * num_select
     release = clock.of_release(())
     if wanted.budget_seconds is None:
         num = wanted.num_trials or DEFAULT_TRIALS
-        seconds, what = num * each / wanted.workers, f"{num} candidates of at most {each:.0f} s"
+        seconds, what = num * each / wanted.workers, f"{num} heats of at most {each:.0f} s"
     else:
         seconds = max(0.0, wanted.budget_seconds - release)
-        what = f"candidates of at most {each:.0f} s, as many as the budget allows"
+        what = f"heats of at most {each:.0f} s, as many as the budget allows"
     processes = f", {wanted.workers} processes" if wanted.workers > 1 else ""
     return Estimate(
         stages=(

@@ -1,10 +1,11 @@
-"""One candidate from rung to rung: cut, answered as it is, tuned shortly, tuned by the recipe, attacked. Cheap first.
+"""Candidates from rung to rung: cut, answered as they are, tuned shortly, tuned by the recipe, attacked. Cheap first.
 
-It sees training and select images. Each rung may end it; what is left of it then is the record of why.
+They see training and select images. Each rung may end a candidate; what is left of it then is the record of why.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -20,7 +21,7 @@ from compressor.gate.policy import Policy, demands_of
 from compressor.load.checkpoint import Checkpoint
 from compressor.progress import Progress
 from compressor.prune import count_cost, slim
-from compressor.search.found import Found, Over, amended, ending, record_of, timed, too_low
+from compressor.search.found import Found, Looked, Over, amended, ending, record_of, timed, too_low
 from compressor.search.hopeless import FULL, hopeless
 from compressor.search.judging import accuracy_floor, attacked_threats, judged, standing_of, without
 from compressor.search.planner import Planner, digest_of_cut
@@ -95,32 +96,62 @@ class Examiner:
         self._demands = NOTHING_ASKED if demanded is None else replace(demanded, min_images=1)
         self.threats = attacked_threats(policy)
 
-    def examine(
-        self, number: int, candidate: Candidate, *, past: Callable[[], Sequence[Trial]], progress: Progress
-    ) -> Trial:
-        """Take one candidate as far as it comes.
+    def look(
+        self, number: int, candidate: Candidate, *, heat: Sequence[Looked], past: Sequence[Trial], progress: Progress
+    ) -> Looked:
+        """Take a candidate up the cheapest rungs: cut, and answered as it is, with statistics re-estimated.
 
         Args:
             number: of the candidate.
             candidate: to examine.
-            past: tells the candidates that ended by now, of all processes.
+            heat: candidates of the same heat that were looked at before.
+            past: candidates that ended by now.
             progress: told where it stands; whatever it raises ends the examination.
         """
-        begun, found = time.monotonic(), Found()
-        try:
-            why = self._climb(candidate, found, past, progress)
-        except Over as over:
-            why = over.why
-        except ENDS_A_CANDIDATE as error:
-            found.standing, why = Standing.DROPPED, str(error)
+        looked = Looked(number=number, candidate=candidate, found=Found(), why=None, seconds=0.0)
+        with _ending(looked):
+            self._look(looked, heat, past, progress)
+        return looked
+
+    def tune_shortly(self, looked: Looked, *, past: Sequence[Trial], progress: Progress) -> None:
+        """Take a candidate up the next rung, an epoch on some images; none where the recipe has no more than one.
+
+        Args:
+            looked: one of the better half of a heat; what becomes of it is noted there.
+            past: candidates that ended by now.
+            progress: as above.
+        """
+        if self._task.recipe.epochs > 1:
+            with _ending(looked):
+                self._tune_shortly(looked, past, progress)
+
+    def finish(self, looked: Looked, *, progress: Progress) -> None:
+        """Take a candidate up the dear rungs: tuned by the recipe, attacked and judged.
+
+        Args:
+            looked: the best of a heat; what becomes of it is noted there.
+            progress: as above.
+        """
+        with _ending(looked):
+            looked.why = self._climb(looked.found, progress)
+
+    def record(self, looked: Looked, *, heat: int, why: str) -> Trial:
+        """Return the record of a candidate that ended.
+
+        Args:
+            looked: the candidate.
+            heat: number of the first candidate of its heat.
+            why: it ended.
+        """
         return record_of(
-            found,
-            number,
-            candidate,
+            looked.found,
+            looked.number,
+            looked.candidate,
+            heat=heat,
             worker=self._worker,
             why=why,
             dense_p50_ms=self._sizes.dense_p50_ms,
-            seconds=time.monotonic() - begun,
+            seconds=looked.seconds,
         )
 
     @property
@@ -153,25 +184,33 @@ class Examiner:
         found.certificate = certificate
         return amended(trial, found, why=f"by the battery {self.battery} {ending(found)}")
 
-    def _climb(
-        self, candidate: Candidate, found: Found, past: Callable[[], Sequence[Trial]], progress: Progress
-    ) -> str:
-        """Go from rung to rung and return why it ended at the top."""
+    def _look(self, looked: Looked, heat: Sequence[Looked], past: Sequence[Trial], progress: Progress) -> None:
+        found, recipe = looked.found, self._task.recipe
         with timed(found, "cut"):
-            cut = self._cut(candidate, found, past())
-        recipe = self._task.recipe
-        one_shot = replace(recipe, epochs=0, batchnorm_batches=min(recipe.batchnorm_batches, FEW_BATCHES))
+            cut = self._cut(looked, heat, past)
+        few = min(recipe.batchnorm_batches, FEW_BATCHES)
         with timed(found, "one-shot") as rung:
-            rung.note(self._tuned(cut, self._data, one_shot, progress)[1])
-        self._go_on(found, past())
-        if recipe.epochs > 1:
-            train = self._data.need("train")
-            some = stratified(train, max(2, round(SHORT_SHARE * len(train))), seed=self._task.seed)
-            with timed(found, "short") as rung:
-                rung.note(self._tuned(cut, replace(self._data, train=some), replace(recipe, epochs=1), progress)[1])
-            self._go_on(found, past())
+            as_it_is = replace(recipe, epochs=0, batchnorm_batches=few)
+            looked.model, history = self._tuned(cut, self._data, as_it_is, progress)
+            rung.note(history)
+        if recipe.epochs <= 1:  # otherwise a short tuning tells more
+            self._go_on(found, past)
+
+    def _tune_shortly(self, looked: Looked, past: Sequence[Trial], progress: Progress) -> None:
+        assert looked.model is not None
+        train = self._data.need("train")
+        some = stratified(train, max(2, round(SHORT_SHARE * len(train))), seed=self._task.seed)
+        shortly = replace(self._task.recipe, epochs=1, batchnorm_batches=0)  # re-estimated already
+        with timed(looked.found, "short") as rung:
+            rung.note(self._tuned(looked.model, replace(self._data, train=some), shortly, progress)[1])
+        self._go_on(looked.found, past)
+
+    def _climb(self, found: Found, progress: Progress) -> str:
+        """Tune by the whole recipe, attack and judge; return what that came to."""
+        assert found.plan is not None
         with timed(found, FULL) as rung:
-            tuned, history = self._tuned(cut, self._data, recipe, progress, place=self._place)
+            cut = slim(self._dense, found.plan)
+            tuned, history = self._tuned(cut, self._data, self._task.recipe, progress, place=self._place)
             rung.note(history)
         with timed(found, "attack") as rung:
             onnx = self._check_answers(tuned, history, found)
@@ -179,13 +218,17 @@ class Examiner:
             rung.num_passes = sum(each.num_forward + each.num_backward for each in found.certificate.result.threats)
         return self._judge(found, tuned, onnx, progress)
 
-    def _cut(self, candidate: Candidate, found: Found, past: Sequence[Trial]) -> Checkpoint:
+    def _cut(self, looked: Looked, heat: Sequence[Looked], past: Sequence[Trial]) -> Checkpoint:
         """Plan and cut, and end what is not smaller than the best so far."""
-        found.plan = plan = self._planner.plan(candidate)
+        found = looked.found
+        found.plan = plan = self._planner.plan(looked.candidate)
         found.cut_sha256 = digest_of_cut(plan)
-        twin = next((each for each in past if each.cut_sha256 == found.cut_sha256 and len(each.rungs) > 1), None)
+        twin = next((each for each in past if each.cut_sha256 == found.cut_sha256 and each.is_judged), None)
         if twin is not None:
             raise Over(f"the same cut as candidate {twin.number}, which came to: {twin.standing}")
+        same = next((each for each in heat if each.found.cut_sha256 == found.cut_sha256), None)
+        if same is not None:
+            raise Over(f"the same cut as candidate {same.number} of the same heat")
         for what, has, limit in (
             ("multiply-adds", plan.after.macs, self._demanded.size.max_macs),
             ("parameters", plan.after.params, self._demanded.size.max_params),
@@ -276,3 +319,17 @@ class Examiner:
             accepted=self._task.accept,
             **files,  # type: ignore[arg-type]
         )
+
+
+@contextmanager
+def _ending(looked: Looked) -> Iterator[None]:
+    """Keep why a candidate ends here, if it does, and how long that took."""
+    begun = time.monotonic()
+    try:
+        yield
+    except Over as over:
+        looked.why = over.why
+    except ENDS_A_CANDIDATE as error:
+        looked.found.standing, looked.why = Standing.DROPPED, str(error)
+    finally:
+        looked.seconds += time.monotonic() - begun

@@ -9,6 +9,7 @@ from typing import Any
 from compressor.certify.certificate import Certificate, Result
 from compressor.finetune import History
 from compressor.gate import wording
+from compressor.load.checkpoint import Checkpoint
 from compressor.prune import Plan
 from compressor.search.judging import flags_of
 from compressor.search.record import Candidate, Judged, Rung, Standing, Trial, binding_of
@@ -53,6 +54,31 @@ class Examination:
         self.num_images_trained = history.num_train * len(history.epochs)
 
 
+@dataclass(slots=True, kw_only=True)
+class Looked:
+    """A candidate after the cheap examinations."""
+
+    number: int
+    candidate: Candidate
+    found: Found
+    why: str | None
+    """Why it ended there; None where it may go on."""
+    model: Checkpoint | None = None
+    """Cut, with statistics re-estimated and no weight tuned."""
+    seconds: float
+
+    @property
+    def was_looked_at(self) -> bool:
+        """Whether it was cut and answered; otherwise there was nothing to look at."""
+        return len(self.found.rungs) > 1
+
+    @property
+    def promise(self) -> float:
+        """How it looks: what it answered right at last, and under the recipe's attack where it has one."""
+        rung = self.found.rungs[-1]
+        return (rung.accuracy or 0.0) + (rung.robust_accuracy or 0.0)
+
+
 @contextmanager
 def timed(found: Found, name: str) -> Iterator[Examination]:
     """Examine, and add the rung to what is known, however it ends."""
@@ -85,6 +111,7 @@ def record_of(
     number: int,
     candidate: Candidate,
     *,
+    heat: int,
     worker: str,
     why: str,
     dense_p50_ms: float | None,
@@ -96,6 +123,7 @@ def record_of(
         found: what is known of it.
         number: of the candidate.
         candidate: what was tried.
+        heat: number of the first candidate of its heat.
         worker: who examined it.
         why: it ended.
         dense_p50_ms: of the dense model, as last timed.
@@ -103,6 +131,7 @@ def record_of(
     """
     return Trial(
         number=number,
+        heat=heat,
         worker=worker,
         structure=candidate.structure,
         criterion=candidate.criterion,

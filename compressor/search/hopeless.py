@@ -11,7 +11,7 @@ from compressor.search.record import Rung, Standing, Trial
 
 FULL = "full"
 FEW = 3
-"""Candidates that must have had the full recipe before their gains say what is the most that it wins."""
+"""Candidates that must have had the full recipe before they say how many errors it takes away at most."""
 
 
 def hopeless(rung: Rung, *, cost: float, past: Sequence[Trial], floor: float) -> str | None:
@@ -43,18 +43,22 @@ def _at_least(theirs: Rung, ours: Rung) -> bool:
 
 
 def _out_of_reach(rung: Rung, past: Sequence[Trial], floor: float) -> str | None:
-    """Say that the full recipe would have to win more than it won for any candidate so far."""
-    gains = [
-        full.accuracy - before.accuracy
+    """Say that the full recipe would have to take away more of the errors than it did for any candidate so far."""
+    left = [
+        (1 - full.accuracy) / (1 - before.accuracy)
         for trial in past
         if (full := trial.rung(FULL)) is not None
         and (before := trial.rung(rung.name)) is not None
         and full.accuracy is not None
         and before.accuracy is not None
+        and before.accuracy < 1
     ]
-    if len(gains) < FEW or rung.accuracy is None or rung.accuracy + max(gains) >= floor:
+    if len(left) < FEW or rung.accuracy is None or rung.accuracy >= floor:
+        return None
+    wanted = (1 - floor) / (1 - rung.accuracy)
+    if min(left) <= wanted:
         return None
     return (
-        f"the full recipe would have to win {wording.points(floor - rung.accuracy)}, and never won more than "
-        f"{wording.points(max(gains))}"
+        f"the full recipe would have to take away {wording.percent(1 - wanted)} of the errors, and never took away "
+        f"more than {wording.percent(1 - min(left))}"
     )

@@ -39,10 +39,14 @@ class Standing(StrEnum):
     """Ended before it was judged."""
 
 
+Way = tuple[Structure, str, Profile]
+"""Of cutting: what is cut, by which criterion, and how it is spread."""
+
+
 @strict
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """One way to cut."""
+    """One way to cut, and how much."""
 
     structure: Structure
     criterion: str
@@ -50,6 +54,11 @@ class Candidate:
     amount: float
     """Ceiling on the share of dense that stays, in (0, 1): of parameters where parameters or bytes are made small,
     else of multiply-adds."""
+
+    @property
+    def way(self) -> Way:
+        """What tells it from others of its size."""
+        return self.structure, self.criterion, self.profile
 
 
 @strict
@@ -99,6 +108,8 @@ class Trial:
 
     number: int
     """From 1, in the order in which they were taken up; one that a killed process had taken is left out."""
+    heat: int
+    """Number of the first candidate of its heat: those of one size, of which the best at first sight goes on."""
     worker: str
     """Who examined it."""
     structure: Structure

@@ -16,11 +16,14 @@ from compressor.evaluate import evaluate
 from compressor.gate import wording
 from compressor.gate.policy import Policy, read_policy
 from compressor.load.checkpoint import Checkpoint, sha256_of_weights
-from compressor.progress import SILENT, Progress
+from compressor.progress import SILENT, Progress, Step
 from compressor.records import to_plain, tool_version
 from compressor.runtime.machine import host
+from compressor.search.bracket import heats_of
 from compressor.search.clock import Clock, Late
 from compressor.search.examiner import Examiner, battery_of
+from compressor.search.heat import NUM_LOOKED_AT, hold_heat
+from compressor.search.hopeless import FULL
 from compressor.search.planner import Planner
 from compressor.search.reckoning import load_of
 from compressor.search.record import Standing, Trial
@@ -156,6 +159,7 @@ def work_of(
         "accepted": sorted(task.accept),
         "minimise": str(wanted.minimise),
         "space": to_plain(space),
+        "looked_at": NUM_LOOKED_AT,
         "fixed": to_plain(task.cut),
         "recipe": to_plain(task.recipe),
         "form": to_plain(task.form),
@@ -168,40 +172,38 @@ def work_of(
 
 
 def explore(site: Site, *, num_more: float = 0, progress: Progress = SILENT) -> None:
-    """Examine candidates until there are enough, or no other could end in time; one that turns out late is given back.
+    """Hold heats until there are enough, or no other could end in time; one that turns out late is given back.
 
     Args:
         site: of the search.
-        num_more: candidates beyond those that were asked for.
+        num_more: heats beyond those that were asked for.
         progress: listener.
 
     Raises:
-        CompressorError: what is wrong with all candidates, or the time limit; the candidate at hand is given back.
+        CompressorError: what is wrong with all candidates, or the time limit; the heat at hand is given back.
     """
     most = site.wanted.most_trials + num_more
     total = int(most) if most < float("inf") else None
-    with progress.stage("search", total=total, unit="candidate") as step:
+    with progress.stage("search", total=total, unit="heat") as step:
         ended = site.study.trials()
-        step.advance(len(ended), "going on" if ended else "")
+        step.advance(len(heats_of(ended)), "going on" if ended else "")
         while site.clock.allows(ended):
-            taken = site.study.take(most)
-            if taken is None:
-                break
-            number, candidate = taken[0] + 1, taken[1]
-            watch = Watching(progress, Insisting(step, site.clock, ended, site.study), number, site.study)
+            insisting = Insisting(step, site.clock, ended, site.study)
             try:
-                trial = site.examiner.examine(number, candidate, past=site.study.trials, progress=watch)
+                heat = _held(site, most, insisting, progress)
             except Late:
                 site.study.drop()
-                progress.say(f"candidate {number} was given up: what is left of --budget is for the release")
+                progress.say("the heat at hand was given up: what is left of --budget is for the release")
                 break
             except BaseException:
                 site.study.drop()
                 raise
-            site.study.give(trial)
-            progress.say(f"{called(trial)}: {trial.why}")
-            before, ended = len(ended), site.study.trials()
-            step.advance(len(ended) - before, _note(site, ended))
+            if not heat:
+                break
+            site.study.give(heat)
+            _tell(heat, progress)
+            before, ended = len(heats_of(ended)), site.study.trials()
+            step.advance(len(heats_of(ended)) - before, _note(site, ended))
 
 
 def confirm(site: Site, *, progress: Progress = SILENT) -> None:
@@ -258,11 +260,29 @@ def insist_on_time(site: Site) -> None:
         )
 
 
+def _held(site: Site, most: float, insisting: Step, progress: Progress) -> tuple[Trial, ...]:
+    """Hold a heat; none where the study has all that it can have."""
+    return hold_heat(
+        site.examiner,
+        lambda: site.study.take(most),
+        past=site.study.trials,
+        watch=lambda number: Watching(progress, insisting, number, site.study),
+    )
+
+
+def _tell(heat: Sequence[Trial], progress: Progress) -> None:
+    """Say what became of the candidate that went on, or of all where none did."""
+    whole = [each for each in heat if each.rung(FULL) is not None]
+    for each in whole or heat:
+        beside = f", the best at first sight of {len(heat)}" if whole and len(heat) > 1 else ""
+        progress.say(f"{called(each)}{beside}: {each.why}")
+
+
 def _note(site: Site, trials: Sequence[Trial]) -> str:
     best = best_of(trials)
     smallest = "none passed yet" if best is None else f"best {wording.percent(best.cost or 0.0)} of dense"
     left = site.clock.left(trials)
-    return smallest if left is None else f"{smallest}, candidates are begun for {left:.0f} s more"
+    return smallest if left is None else f"{smallest}, heats are begun for {left:.0f} s more"
 
 
 def _without_test(data: Data) -> Data:

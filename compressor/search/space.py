@@ -1,12 +1,13 @@
 """What may be tried on one network: structures, criteria, and how a cut is spread over its stages."""
 
+import itertools
 from dataclasses import dataclass
 
 from torch import nn
 
 from compressor.load.checkpoint import Checkpoint
 from compressor.prune import CouplingGraph, count_cost, find_blocks, trace_coupling
-from compressor.search.record import Profile, Trial
+from compressor.search.record import Profile, Trial, Way
 from compressor.search.wanted import Wanted
 from compressor.types import Structure
 
@@ -36,13 +37,28 @@ class Space:
     most: float = MOST
     """Largest share of dense that is worth trying: what the policy allows, if that is less."""
 
-    def plain(self, number: int) -> dict[str, str]:
-        """Return the plain way of cutting, the structures in turn."""
+    @property
+    def ways(self) -> tuple[Way, ...]:
+        """All ways of cutting."""
+        return tuple(itertools.product(self.structures, self.criteria, self.profiles))
+
+    @property
+    def choices(self) -> dict[str, tuple[str, ...]]:
+        """Return what a way is put together from, by name."""
         return {
-            "structure": str(self.structures[number % len(self.structures)]),
-            "criterion": self.criteria[0],
-            "profile": str(self.profiles[0]),
+            "structure": tuple(map(str, self.structures)),
+            "criterion": self.criteria,
+            "profile": tuple(map(str, self.profiles)),
         }
+
+    def plain(self, number: int) -> tuple[Way, ...]:
+        """Return the plain ways of a heat: by each criterion, spread the plain way, the structures in turn.
+
+        Args:
+            number: heats before it.
+        """
+        structure = self.structures[number % len(self.structures)]
+        return tuple((structure, criterion, self.profiles[0]) for criterion in self.criteria)
 
     def share_of(self, trial: Trial) -> float:
         """Return what stays of what is counted: at most the amount of the candidate."""

@@ -1,39 +1,33 @@
-"""The trials in a database that processes and machines share: Optuna's, which also proposes what to try.
+"""The candidates in a database that processes and machines share: Optuna's, which also proposes what to try.
 
-A trial is taken by one process and by no other. What became of it is kept as a record, so that a later run goes on, and
-any process can tell the whole search.
-
-Source: Watanabe and Hutter, Tree-structured Parzen estimator with constraints, arXiv 2211.14411.
+Candidates are taken in heats of one size, each by one process and by no other. What became of them is kept as records,
+so that a later run goes on, and any process can tell the whole search.
 """
 
 import contextlib
-import math
 import os
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from compressor.errors import OptionError
 from compressor.files import canonical_json, sha256_of_bytes
 from compressor.records import dump, parse
 from compressor.search.alive import is_alive, is_here, sign_of
-from compressor.search.bracket import first_amount, next_amount
+from compressor.search.bracket import heats_of, next_size
 from compressor.search.database import calmly, storage_at
-from compressor.search.found import Found, record_of
-from compressor.search.record import Candidate, Profile, Rung, Standing, Trial
+from compressor.search.proposing import asked, drawn, supposed
+from compressor.search.record import Candidate, Trial
 from compressor.search.space import Space
-from compressor.types import Structure
 
-RECORD, BY, SEEN = "record", "by", "seen"
-"""Attributes of a trial: its record; who examines it, and when they were last seen."""
+RECORD, BY, SEEN, HEAT, GIVEN = "record", "by", "seen", "heat", "given"
+"""Attributes of a trial: its record; who examines it, when they were last seen, and the first trial of its heat, which
+also has whether the records of all are there."""
 
 WORK, AMENDED, HELD, TESTED = "work", "amended:", "held", "tested"
 """Attributes of a study: what it is about; what a later examination made of the candidate of a number; who confirms and
 releases, and when they were last seen; which cuts met the test images, and what came of that."""
-
-NUM_RANDOM = 6
-"""So many trials come before the sampler learns from them."""
 
 LOST_SECONDS = 3600.0
 """What another machine had taken and was not seen for so long is nobody's any more."""
@@ -75,7 +69,8 @@ class Study:
         self.name, self._space, self._seed, self._index = name_of(work), space, seed, index
         self.worker = f"{platform.node()}:{os.getpid()}"
         self._is_shared = is_shared
-        self._open: Any = None  # the trial that was taken last
+        self._open: dict[int, tuple[Any, Candidate]] = {}  # by Optuna's number: a heat, as far as it was taken
+        self._basis: tuple[Trial, ...] = ()  # what that heat is proposed by: what had ended, and what others examined
         self._noted = time.monotonic()
         self._known: dict[int, Trial] = {}  # by Optuna's number: what has ended stays as it is
         self._storage = storage_at(storage)
@@ -100,55 +95,58 @@ class Study:
         return tuple(record for _, record in self._ended())
 
     def take(self, most: float) -> tuple[int, Candidate] | None:
-        """Take up a candidate that nobody else has; None when the study has `most` of them.
+        """Take up a candidate of a new heat, or another one of the heat that was begun; a heat is given as a whole.
 
-        The proposal depends on the seed and on what became of the others, so that a search that was killed proposes
-        the same again. Those that are examined at this moment count as if they failed: the next one is larger, and no
-        two processes examine the same.
+        The proposal depends on the seed and on what became of earlier heats, so that a search that was killed proposes
+        the same again. What others examine at this moment counts as if it had failed: the next heat is of a larger
+        size, and no two processes examine the same.
+
+        Args:
+            most: heats of the study.
+
+        Returns:
+            Its number and the candidate; None where the heat has all that it can have, the study has `most` of them,
+            or nothing is left to try.
         """
         with calmly():
-            ended, others = self.trials(), self._examined()
-            if len(ended) + len(others) >= most:
+            if not self._open:
+                ended, others = self.trials(), self._examined()
+                if len(heats_of(ended)) + len({_heat_of(each) for each in others}) >= most:
+                    return None
+                imagined = (supposed(each, heat=_heat_of(each) + 1) for each in others)
+                self._basis = (*ended, *(each for each in imagined if each is not None))
+            amount, ways = next_size(self._basis, self._space)
+            taken = {candidate.way for _, candidate in self._open.values()}
+            left = [way for way in ways if way not in taken]
+            if amount is None or not left:
                 return None
-            draw = f"{self._seed}:{len(ended)}:{len(others)}:{self._index}"
-            sampler = self._optuna.samplers.TPESampler(
-                seed=int(sha256_of_bytes(draw.encode())[:8], 16),
-                n_startup_trials=NUM_RANDOM,
-                gamma=lambda num: math.ceil(num / 4),
-            )
-            known = (*ended, *(each for other in others if (each := _supposed(other)) is not None))
-            plain_amount = first_amount(known, self._space)
-            plain = {} if plain_amount is None else self._space.plain(len(known))
-            self._study.sampler = self._optuna.samplers.PartialFixedSampler(plain, sampler) if plain else sampler
-            trial = self._study.ask()
+            draw = f"{self._seed}:{len(self._basis)}:{self._index}:{len(self._open)}"
+            way = drawn(self._study, self._space, left, draw=int(sha256_of_bytes(draw.encode())[:8], 16))
+            candidate = Candidate(structure=way[0], criterion=way[1], profile=way[2], amount=amount)
+            trial = asked(self._study, self._space, candidate)
+            first = next(iter(self._open), trial.number)
+            trial.set_user_attr(HEAT, first)
             trial.set_user_attr(BY, sign_of(self.worker))
             trial.set_user_attr(SEEN, time.time())
-            if self._rank(trial.number) >= most:
+            if first == trial.number and self._rank(first) >= most:
                 self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
                 return None
-            structure = Structure(trial.suggest_categorical("structure", [str(x) for x in self._space.structures]))
-            criterion = trial.suggest_categorical("criterion", list(self._space.criteria))
-            profile = Profile(trial.suggest_categorical("profile", [str(x) for x in self._space.profiles]))
-            amount = plain_amount or next_amount(
-                known, self._space, structure=structure, criterion=criterion, profile=profile
-            )
-            trial.suggest_float("amount", amount, amount)
-            candidate = Candidate(structure=structure, criterion=criterion, profile=profile, amount=amount)
-            self._open = trial
-            return int(trial.number), candidate
+            self._open[trial.number] = trial, candidate
+            return int(trial.number) + 1, candidate
 
-    def give(self, record: Trial) -> None:
-        """Keep what became of the candidate that was taken last."""
-        states = self._optuna.trial.TrialState
+    def give(self, heat: Sequence[Trial]) -> None:
+        """Keep what became of the candidates of the heat that was taken: of all, also if the process is killed here."""
         with calmly():
-            trial = self._open
-            trial.set_user_attr(RECORD, dump(record).decode())
-            missing = record.shortfall if record.is_judged else DROPPED
-            trial.set_constraint("missing", missing or 0.0)
-            if record.is_judged and record.cost is not None:
-                self._study.tell(trial, record.cost)
-            else:
-                self._study.tell(trial, state=states.PRUNED)
+            for record in heat:
+                trial, _ = self._open[record.number - 1]
+                trial.set_user_attr(RECORD, dump(record).decode())
+                missing = record.shortfall if record.is_judged else DROPPED
+                trial.set_constraint("missing", missing or 0.0)
+            first, _ = self._open[heat[0].number - 1]
+            first.set_user_attr(GIVEN, "whole")
+            for record in heat:
+                self._end(record)
+            self._open.clear()
 
     def amend(self, record: Trial) -> None:
         """Keep what a later examination made of a candidate that had ended; it takes the place of its record."""
@@ -156,12 +154,14 @@ class Study:
             self._study.set_user_attr(f"{AMENDED}{record.number}", dump(record).decode())
 
     def drop(self) -> None:
-        """Give the candidate that was taken last back: it was not examined to its end."""
+        """Give the heat that was taken back: it was not examined to its end."""
         with calmly(), contextlib.suppress(Exception):
-            self._study.tell(self._open, state=self._optuna.trial.TrialState.FAIL, skip_if_finished=True)
+            for trial, _ in self._open.values():
+                self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL, skip_if_finished=True)
+        self._open.clear()
 
     def seen(self) -> None:
-        """Note, now and then, that the candidate that was taken last is still examined."""
+        """Note, now and then, that what was taken is still examined."""
         if time.monotonic() - self._noted < NOTE_SECONDS:
             return
         self._noted = time.monotonic()
@@ -169,8 +169,8 @@ class Study:
             held = self._study.user_attrs.get(HELD, {})
             if held.get(BY) == sign_of(self.worker):
                 self._study.set_user_attr(HELD, {**held, SEEN: time.time()})
-            else:
-                self._open.set_user_attr(SEEN, time.time())
+            for trial, _ in self._open.values():
+                trial.set_user_attr(SEEN, time.time())
 
     def num_running(self) -> int:
         """Return how many candidates are examined at this moment by anybody, or confirmed and released by others."""
@@ -207,6 +207,13 @@ class Study:
             self._storage.remove_session()
             self._storage.engine.dispose()
 
+    def _end(self, record: Trial) -> None:
+        """Tell Optuna what became of a candidate."""
+        if record.is_judged and record.cost is not None:
+            self._study.tell(record.number - 1, record.cost)
+        else:
+            self._study.tell(record.number - 1, state=self._optuna.trial.TrialState.PRUNED)
+
     def _ended(self) -> list[tuple[int, Trial]]:
         states = self._optuna.trial.TrialState
         with calmly():
@@ -235,17 +242,24 @@ class Study:
         """Return what living processes have taken."""
         return [each for each in self._running() if not self._is_dead(each.user_attrs)]
 
-    def _rank(self, number: int) -> int:
-        """Return how many trials that count were taken before one."""
-        running: int = sum(each.number < number for each in self._examined())
-        return running + sum(other < number for other, _ in self._ended())
+    def _rank(self, first: int) -> int:
+        """Return how many heats that count were begun before one."""
+        running = {_heat_of(each) for each in self._examined()}
+        ended = {trial.heat - 1 for trial in self.trials()}
+        return sum(number < first for number in running | ended)
 
     def _forget_the_dead(self) -> None:
-        """Give back what processes of this machine had taken that are no more."""
+        """Give back what processes of this machine had taken that are no more, and end what they had given."""
+        given = {each.number for each in self._study.get_trials(deepcopy=False) if GIVEN in each.user_attrs}
         for each in self._running():
             is_signed = BY in each.user_attrs
             age = time.time() - each.datetime_start.timestamp()
-            if self._is_dead(each.user_attrs) and (is_signed or age > SIGNING_SECONDS):
+            if not self._is_dead(each.user_attrs) or not (is_signed or age > SIGNING_SECONDS):
+                continue
+            text = each.user_attrs.get(RECORD)
+            if text is not None and _heat_of(each) in given:
+                self._end(parse(text.encode(), Trial, source=f"trial {each.number} of {self.name}"))
+            else:
                 self._study.tell(each.number, state=self._optuna.trial.TrialState.FAIL, skip_if_finished=True)
 
     def _is_dead(self, attributes: Mapping[str, Any]) -> bool:
@@ -258,26 +272,6 @@ class Study:
         return not self._is_shared or time.time() - float(attributes.get(SEEN, time.time())) > LOST_SECONDS
 
 
-def _supposed(running: Any) -> Trial | None:
-    """Return the candidate that somebody examines as if it had failed; None where it is being drawn."""
-    wanted = ("structure", "criterion", "profile", "amount")
-    if not all(name in running.params for name in wanted):
-        return None
-    structure, criterion, profile, amount = (running.params[name] for name in wanted)
-    candidate = Candidate(
-        structure=Structure(structure), criterion=criterion, profile=Profile(profile), amount=float(amount)
-    )
-    found = Found(standing=Standing.FAILED, rungs=[_unmeasured(name) for name in ("cut", "one-shot")])
-    return record_of(found, running.number + 1, candidate, worker="", why="", dense_p50_ms=None, seconds=0.0)
-
-
-def _unmeasured(name: str) -> Rung:
-    return Rung(
-        name=name,
-        accuracy=None,
-        robust_accuracy=None,
-        num_images_trained=0,
-        num_passes=0,
-        seconds=0.0,
-        cpu_seconds=0.0,
-    )
+def _heat_of(running: Any) -> int:
+    """Return Optuna's number of the first trial of a heat that somebody examines."""
+    return int(running.user_attrs.get(HEAT, running.number))

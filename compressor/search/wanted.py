@@ -14,7 +14,7 @@ class Wanted:
 
     minimise: Minimise
     num_trials: int | None = None
-    """Of the whole study, however many processes and runs share it; None: as many as the budget allows."""
+    """Heats of the whole study, however many processes and runs share it; None: as many as the budget allows."""
     budget_seconds: float | None = None
     """Of this run by the clock, the release of the winner included; None: the number of trials is what ends it."""
     workers: int = 1
@@ -45,7 +45,7 @@ class Wanted:
 
     @property
     def most_trials(self) -> float:
-        """The number of trials that ends the search."""
+        """The number of heats that ends the search."""
         if self.num_trials is not None:
             return self.num_trials
         return DEFAULT_TRIALS if self.budget_seconds is None else float("inf")

@@ -26,7 +26,7 @@ class Watching:
 
 
 class Insisting:
-    """A step at which the candidate at hand is given up when its time is over."""
+    """A step at which the heat at hand is given up when its time is over."""
 
     def __init__(self, step: Step, clock: Clock, ended: Sequence[Trial], study: Study) -> None:
         self._step, self._clock, self._ended, self._study = step, clock, ended, study

@@ -21,7 +21,7 @@ def condition(name: str = "accuracy.min", found: float = 0.8, limit: float = 0.9
 def trial(number: int = 1, *, cost: float | None = 0.5, standing: Standing = Standing.PASSED, **changes: Any) -> Trial:
     """Return a candidate that came to a judgement."""
     made: dict[str, Any] = {
-        "worker": "here:1", "structure": Structure.FILTERS, "criterion": "l1", "profile": Profile.EVEN,
+        "heat": number, "worker": "here:1", "structure": Structure.FILTERS, "criterion": "l1", "profile": Profile.EVEN,
         "amount": cost or 0.5, "cut_sha256": f"cut {number}", "macs": round(1000 * (cost or 0.5)), "params": 100,
         "num_bytes": None, "p50_ms": None, "dense_p50_ms": None,
         "rungs": (rung("cut"), rung("one-shot", 0.3), rung("short", 0.6), rung("full", 0.9), rung("attack")),

@@ -48,11 +48,11 @@ CONFIRMED = LOOKED * 100 * 0.06
 
 
 def test_before_anything_was_measured_it_is_a_guess() -> None:
-    """A pass takes a millisecond: a quarter of what all attacks could take, and 3 s of tuning and a half more."""
+    """A pass takes a millisecond: a quarter of what all attacks could take, and 3 s of tuning, a heat twice that."""
     guessed = 0.25 * 0.1 * (400 + LOOKED * 200)
     assert clock(1.0).of_release(()) == pytest.approx(guessed + FIXED)
     assert clock(1.0, control=True).of_release(()) == pytest.approx(guessed + 3 + FIXED)
-    assert clock(1.0).of_trial(()) == pytest.approx(4.5)
+    assert clock(1.0).of_heat(()) == pytest.approx(6.0)
 
 
 def test_then_it_is_what_was_measured() -> None:
@@ -61,14 +61,16 @@ def test_then_it_is_what_was_measured() -> None:
     assert clock(1.0).of_release(trials) == pytest.approx(TESTED + 2 * CONFIRMED + FIXED)
     assert clock(1.0, control=True).of_release(trials) == pytest.approx(TESTED + 2 * CONFIRMED + 7 + FIXED)
     early = trial(2, rungs=(rung("cut"),), seconds=90.0, robust={}, dense_robust={})
-    assert clock(1.0).of_trial([*trials, early]) == 13.0
+    assert clock(1.0).of_heat([*trials, early]) == 13.0
+    beside = trial(3, heat=1, rungs=(rung("cut"), rung("one-shot")), seconds=2.0, robust={}, dense_robust={})
+    assert clock(1.0).of_heat([*trials, early, beside]) == 15.0
 
 
 def test_once_a_winner_is_confirmed_its_own_time_counts_and_only_the_test_images_are_left() -> None:
     """36 s for 100 images of both models, half as much again for looking: 120 ms each, where `quick` told 60."""
     trials = [attacked(confirm=36.0)]
     assert clock(1.0).of_release(trials) == pytest.approx(2 * TESTED + FIXED)
-    assert clock(1.0).of_trial(trials) == pytest.approx(13.0)
+    assert clock(1.0).of_heat(trials) == pytest.approx(13.0)
 
 
 def test_an_undecided_winner_meets_the_battery_at_its_release() -> None:
@@ -107,10 +109,10 @@ def test_without_a_budget_there_is_always_time() -> None:
     late.insist([attacked()])
 
 
-def test_the_first_candidate_only_has_to_fit_in_itself() -> None:
-    """It is what measures the rest: 4.5 s are guessed for it."""
-    assert clock(5.0).allows(())
-    assert not clock(4.0).allows(())
+def test_the_first_heat_only_has_to_fit_in_itself() -> None:
+    """It is what measures the rest: 6 s are guessed for it."""
+    assert clock(6.1).allows(())
+    assert not clock(5.9).allows(())
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from compressor.gate.policy import read_policy
 from compressor.load import Checkpoint, build, load
 from compressor.progress import SILENT
 from compressor.search.examiner import Examiner
+from compressor.search.heat import hold_heat
 from compressor.search.planner import Planner, digest_of_cut
 from compressor.search.record import Candidate, Profile, Standing, Trial
 from compressor.search.site import confirm
@@ -126,8 +127,10 @@ def certified(*args: object, **how: object) -> tuple[Any, None]:
 
 
 def examine(examiner: Examiner, *past: Trial, candidate: Candidate = CANDIDATE) -> Trial:
-    """Examine after others."""
-    return examiner.examine(7, candidate, past=lambda: past, progress=SILENT)
+    """Examine a candidate that is alone in its heat, after others."""
+    alone = iter([(7, candidate)])
+    (found,) = hold_heat(examiner, lambda: next(alone, None), past=lambda: past, watch=lambda number: SILENT)
+    return found
 
 
 def test_what_is_no_smaller_than_the_best_costs_no_image(make: Make) -> None:
@@ -140,12 +143,12 @@ def test_what_is_no_smaller_than_the_best_costs_no_image(make: Make) -> None:
 
 
 def test_an_equal_cut_is_not_tried_twice(make: Make) -> None:
-    """Whatever chose it; one that was itself never tried counts for nothing."""
+    """Whatever chose it; one that was itself never judged counts for nothing."""
     examiner = make()
     digest = digest_of_cut(examiner._planner.plan(CANDIDATE))
     found = examine(examiner, trial(2, cost=0.5, cut_sha256=digest, standing=Standing.FAILED))
     assert found.why == "the same cut as candidate 2, which came to: failed"
-    untried = trial(2, cost=0.5, cut_sha256=digest, standing=Standing.DROPPED, rungs=(rung("cut"),))
+    untried = trial(2, cost=0.5, cut_sha256=digest, standing=Standing.DROPPED)
     with pytest.raises(AssertionError, match="an image was read"):
         examine(examiner, untried)
 

@@ -45,13 +45,21 @@ def test_what_fell_before_the_full_recipe_ends_nobody() -> None:
     assert hopeless(rung("one-shot", 0.1), cost=0.4, past=[early], floor=0.9) is None
 
 
-def test_a_gain_that_nobody_had_is_not_waited_for() -> None:
-    """Three candidates won 30, 20 and 10 points; 31 are out of reach, 29 are not, and two candidates are too few."""
+def test_what_nobody_reached_is_not_waited_for() -> None:
+    """Three candidates lost 75, 67 and 50 % of their errors; 76 are out of reach, 74 not, two candidates too few."""
     past = [
-        trial(number, cost=0.3, rungs=(rung("short", 0.9 - gain), rung("full", 0.9)))
-        for number, gain in enumerate((0.3, 0.2, 0.1), start=1)
+        trial(number, cost=0.3, rungs=(rung("short", before), rung("full", 0.9)))
+        for number, before in enumerate((0.6, 0.7, 0.8), start=1)
     ]
-    why = hopeless(rung("short", 0.59), cost=0.2, past=past, floor=0.9)
-    assert why == "the full recipe would have to win 31.0 points, and never won more than 30.0 points"
-    assert hopeless(rung("short", 0.61), cost=0.2, past=past, floor=0.9) is None
-    assert hopeless(rung("short", 0.59), cost=0.2, past=past[:2], floor=0.9) is None
+    why = hopeless(rung("short", 0.58), cost=0.2, past=past, floor=0.9)
+    assert why == "the full recipe would have to take away 76.2 % of the errors, and never took away more than 75.0 %"
+    assert hopeless(rung("short", 0.62), cost=0.2, past=past, floor=0.9) is None
+    assert hopeless(rung("short", 0.58), cost=0.2, past=past[:2], floor=0.9) is None
+
+
+def test_what_is_good_enough_already_is_in_reach() -> None:
+    """Also where nobody has lost any error, or had any to lose."""
+    past = [trial(number, rungs=(rung("short", 0.9), rung("full", 0.9))) for number in range(1, 4)]
+    past.append(trial(4, rungs=(rung("short", 1.0), rung("full", 1.0))))
+    assert hopeless(rung("short", 0.9), cost=0.2, past=past, floor=0.9) is None
+    assert hopeless(rung("short", 0.89), cost=0.2, past=past, floor=0.9) is not None

@@ -1,45 +1,45 @@
-"""Candidates follow one another until there are enough, or the time is over."""
+"""Heats follow one another until there are enough, or the time is over."""
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from search_trials import trial
 
 from compressor.progress import Progress
+from compressor.search import site as module
 from compressor.search.clock import Late
 from compressor.search.record import Trial
 from compressor.search.site import explore
 
 
-def test_a_late_candidate_is_given_back_and_is_the_last() -> None:
+def test_a_late_heat_is_given_back_and_is_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock is looked at whenever it advances; those before it stay, and the search goes on to its end."""
     ended: list[Trial] = []
-    taken: list[int] = []
+    held: list[int] = []
     dropped: list[int] = []
 
-    def take(most: float) -> tuple[int, None]:
-        taken.append(len(taken))
-        return taken[-1], None
-
-    def examine(number: int, candidate: None, *, past: Any, progress: Progress) -> Trial:
-        with progress.stage("fine-tune") as step:
+    def hold(examiner: object, take: object, *, past: object, watch: Callable[[int], Progress]) -> tuple[Trial, ...]:
+        held.append(2 * len(held) + 1)
+        with watch(held[-1]).stage("fine-tune") as step:
             step.advance()
-        return trial(number)
+        return tuple(trial(held[-1] + each, heat=held[-1]) for each in range(2))
 
     def insist(trials: tuple[Trial, ...]) -> None:
-        if len(trials) == 2:
+        if len(trials) == 4:
             raise Late
 
     study = SimpleNamespace(
-        trials=lambda: tuple(ended), take=take, give=ended.append, seen=lambda: None,
-        drop=lambda: dropped.append(taken[-1]),
-    )  # fmt: skip
+        trials=lambda: tuple(ended), give=ended.extend, seen=lambda: None, drop=lambda: dropped.append(held[-1])
+    )
     site: Any = SimpleNamespace(
         study=study,
         clock=SimpleNamespace(allows=lambda trials: True, insist=insist, left=lambda trials: None),
-        examiner=SimpleNamespace(examine=examine),
+        examiner=None,
         wanted=SimpleNamespace(most_trials=float("inf")),
     )
+    monkeypatch.setattr(module, "hold_heat", hold)
     explore(site)
-    assert [each.number for each in ended] == [1, 2]
-    assert (taken, dropped) == ([0, 1, 2], [2])
+    assert [each.number for each in ended] == [1, 2, 3, 4]
+    assert (held, dropped) == ([1, 3, 5], [5])

@@ -16,7 +16,7 @@ from compressor.search import database
 from compressor.search import study as module
 from compressor.search.bracket import NUM_HALVINGS
 from compressor.search.database import check_engine, storage_at
-from compressor.search.record import Candidate, Profile, Standing
+from compressor.search.record import Candidate, Profile, Standing, Trial
 from compressor.search.space import Space
 from compressor.search.study import Study, name_of
 from compressor.types import Structure
@@ -45,30 +45,76 @@ def opened(
         made.close()
 
 
+NUM_LOOKED_AT = 3
+
+
 def run(study: Study, num: int, *, passes: float = 0.3) -> list[Candidate]:
-    """Take and give some candidates, of which those above a size pass."""
+    """Hold some heats, of which the first passes where it is above a size, and the others lose."""
     taken = []
     for _ in range(num):
-        found = study.take(float("inf"))
-        assert found is not None
-        number, candidate = found
-        taken.append(candidate)
-        standing = Standing.PASSED if candidate.amount >= passes else Standing.FAILED
-        missing = passes - candidate.amount
-        study.give(
-            trial(
-                number + 1,
-                cost=candidate.amount,
-                standing=standing,
-                structure=candidate.structure,
-                criterion=candidate.criterion,
-                profile=candidate.profile,
-                amount=candidate.amount,
-                shortfall=missing,
-                conditions=(condition(shortfall=missing),),
-            )
-        )
+        heat: list[tuple[int, Candidate]] = []
+        while len(heat) < NUM_LOOKED_AT and (found := study.take(float("inf"))) is not None:
+            heat.append(found)
+        assert heat
+        study.give([ended(number, candidate, heat[0][0], passes=passes) for number, candidate in heat])
+        taken += [candidate for _, candidate in heat]
     return taken
+
+
+def ended(number: int, candidate: Candidate, heat: int, *, passes: float = 0.3) -> Trial:
+    """Return what became of a candidate."""
+    standing = Standing.PASSED if candidate.amount >= passes else Standing.FAILED
+    missing = passes - candidate.amount
+    return trial(
+        number,
+        heat=heat,
+        cost=candidate.amount,
+        standing=standing if number == heat else Standing.DROPPED,
+        structure=candidate.structure,
+        criterion=candidate.criterion,
+        profile=candidate.profile,
+        amount=candidate.amount,
+        shortfall=missing,
+        conditions=(condition(shortfall=missing),),
+    )
+
+
+def test_a_heat_is_of_one_size_and_no_way_twice() -> None:
+    """A plain one of all criteria and no other, the structures in turn; later ones of whatever is proposed."""
+    with opened(None) as study:
+        for structure in (Structure.FILTERS, Structure.BOTH, Structure.FILTERS, Structure.BOTH):
+            heat = run(study, 1)
+            assert {each.way for each in heat} == {(structure, name, Profile.EVEN) for name in SPACE.criteria}
+            assert len({each.amount for each in heat}) == 1
+        for _ in range(3):
+            heat = run(study, 1)
+            assert len({each.way for each in heat}) == len(heat) == NUM_LOOKED_AT
+            assert len({each.amount for each in heat}) == 1
+
+
+def test_what_another_gives_meanwhile_does_not_change_the_heat_at_hand(tmp_path: Path) -> None:
+    """It stays of one size."""
+    with opened(tmp_path) as one, opened(tmp_path) as two:
+        first, other = one.take(9), two.take(9)
+        assert first is not None
+        assert other is not None
+        two.give([ended(*other, other[0])])
+        second = one.take(9)
+        assert second is not None
+        assert second[1].amount == first[1].amount < other[1].amount
+
+
+def test_where_nothing_is_left_to_try_no_heat_is_begun() -> None:
+    """One way alone, halved until what passed and what failed are next to each other."""
+    one_way = replace(SPACE, structures=(Structure.FILTERS,), criteria=("l1",), profiles=(Profile.EVEN,))
+    study = Study("sqlite://", WORK, space=one_way, seed=0)
+    num = 0
+    while (found := study.take(100)) is not None:
+        assert study.take(100) is None
+        study.give([ended(*found, found[0])])
+        num += 1
+    study.close()
+    assert NUM_HALVINGS < num < 15
 
 
 def test_the_same_seed_proposes_the_same() -> None:
@@ -79,23 +125,60 @@ def test_the_same_seed_proposes_the_same() -> None:
             found.append(run(study, NUM_HALVINGS + 2))
     one, two, three = found
     assert one == two
-    assert one[:NUM_HALVINGS] == three[:NUM_HALVINGS]
+    assert {each.amount for each in one[: 2 * NUM_HALVINGS]} == {each.amount for each in three[: 2 * NUM_HALVINGS]}
     assert one != three
 
 
 def test_a_killed_search_goes_on_with_the_same_candidates(tmp_path: Path) -> None:
-    """One trial was taken and never given: it is proposed again, and all that follow are as without the kill."""
+    """Two were taken and never given: they are proposed again, and all that follow are as without the kill."""
     with opened(None) as straight:
         expected = run(straight, NUM_HALVINGS + 3)
     with opened(tmp_path) as killed:
         run(killed, NUM_HALVINGS + 1)
-        lost = killed.take(float("inf"))
-        assert lost is not None
+        lost = [killed.take(float("inf")), killed.take(float("inf"))]
+        assert None not in lost
         killed.drop()
     with opened(tmp_path) as resumed:
-        assert len(resumed.trials()) == NUM_HALVINGS + 1
-        assert [lost[1], *run(resumed, 2)[1:]] == expected[NUM_HALVINGS + 1 :]
+        num = len(resumed.trials())
+        assert num == len(expected) - 2 * NUM_LOOKED_AT
+        assert [each[1] for each in lost if each is not None] == expected[num : num + 2]
+        assert run(resumed, 2) == expected[num:]
         assert [each.candidate for each in resumed.trials()] == expected
+
+
+@pytest.mark.parametrize("num_told", [-1, 0, 1, 2])
+def test_a_heat_is_kept_as_a_whole_or_not_at_all(
+    num_told: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever its process is killed while it gives the heat: before all records are there, or after."""
+    with opened(None) as straight:
+        expected = run(straight, 3)
+    done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    with opened(tmp_path) as killed, monkeypatch.context() as patch:
+        run(killed, 1)
+        killed.worker = f"{killed.worker.rpartition(':')[0]}:{int(done.stdout)}"
+        left, real = [num_told], killed._end
+
+        def end(record: Trial) -> None:
+            if not left[0]:
+                raise KeyboardInterrupt
+            left[0] -= 1
+            real(record)
+
+        patch.setattr(killed, "_end", end)
+        if num_told < 0:
+            patch.setattr(module, "GIVEN", "not given")
+            left[0] = 0
+        if num_told == len(SPACE.criteria):
+            run(killed, 1)
+        else:
+            with pytest.raises(KeyboardInterrupt):
+                run(killed, 1)
+    with opened(tmp_path) as resumed:
+        num = len(resumed.trials())
+        assert num == (2 * len(SPACE.criteria) if num_told >= 0 else len(SPACE.criteria))
+        assert [each.candidate for each in resumed.trials()] == expected[:num]
+        assert run(resumed, 3 if num_told < 0 else 1)[: len(expected) - num] == expected[num:]
 
 
 def test_what_a_dead_process_had_taken_is_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +202,7 @@ def test_the_number_of_a_dead_process_in_other_hands_is_not_it(tmp_path: Path) -
         lost = killed.take(float("inf"))
         assert lost is not None
         assert killed.num_running() == 1
-        killed._open.set_user_attr(module.BY, f"{killed.worker}:before this boot.7")
+        next(iter(killed._open.values()))[0].set_user_attr(module.BY, f"{killed.worker}:before this boot.7")
     with opened(tmp_path) as resumed:
         assert resumed.num_running() == 0
         again = resumed.take(float("inf"))
@@ -132,7 +215,7 @@ def test_another_machine_is_waited_for_only_where_it_can_be(tmp_path: Path, is_s
     """A folder of our own that was last used under another name was used by a container that is no more."""
     with opened(tmp_path) as other:
         assert other.take(float("inf")) is not None
-        other._open.set_user_attr(module.BY, "elsewhere:1:that boot.7")
+        next(iter(other._open.values()))[0].set_user_attr(module.BY, "elsewhere:1:that boot.7")
     with opened(tmp_path, is_shared=is_shared) as study:
         assert study.num_running() == is_shared
 
@@ -148,17 +231,22 @@ def test_one_that_was_taken_and_not_even_signed_is_nobodys(tmp_path: Path) -> No
 
 
 def test_no_two_take_the_same_and_none_takes_too_many(tmp_path: Path) -> None:
-    """Two processes on one database: three trials are three, whoever takes them, and running ones count."""
+    """Two processes on one database: three heats are three, whoever holds them, and running ones count."""
     with opened(tmp_path) as one, opened(tmp_path) as two:
-        taken = [one.take(3), two.take(3)]
+        first, second = one.take(3), two.take(3)
+        assert first is not None
+        assert second is not None
         assert two.num_running() == 2
-        assert len({each[0] for each in taken if each is not None}) == 2
-        two.give(trial(2, cost=0.2))
+        assert (first[0], second[0]) == (1, 2)
+        third = one.take(3)
+        assert third is not None  # of its first heat
+        two.give([ended(*second, second[0])])
         assert two.take(3) is not None
-        assert two.take(3) is None
-        one.give(trial(1, cost=0.3))
-        assert one.take(3) is None
-        assert [each.number for each in one.trials()] == [1, 2]
+        two.drop()
+        assert two.take(2) is None
+        one.give([ended(*each, first[0]) for each in (first, third)])
+        assert one.take(2) is None
+        assert [(each.number, each.heat) for each in one.trials()] == [(1, 1), (2, 2), (3, 1)]
 
 
 @pytest.mark.parametrize("num_before", [0, NUM_HALVINGS + 1])
@@ -219,20 +307,20 @@ def _raising(error: Exception) -> Callable[[], None]:
 def test_a_candidate_that_ended_can_be_looked_at_again(tmp_path: Path) -> None:
     """What the later examination made of it takes its place, in this process and in every other."""
     with opened(tmp_path) as one, opened(tmp_path) as two:
-        run(one, 2)
-        first, second = one.trials()
-        assert two.trials() == (first, second)
+        run(one, 1)
+        first, *others = one.trials()
+        assert two.trials() == (first, *others)
         failed = replace(first, standing=Standing.FAILED, why="by another battery")
         one.amend(failed)
-        assert one.trials() == two.trials() == (failed, second)
+        assert one.trials() == two.trials() == (failed, *others)
 
 
 def test_another_search_has_another_study(tmp_path: Path) -> None:
     """In the same database; neither sees the other's trials."""
     assert name_of({"weights": "a"}) != name_of({"weights": "b"})
     with opened(tmp_path) as one, opened(tmp_path, work={"weights": "b"}) as two:
-        run(one, 2)
-        assert len(one.trials()) == 2
+        candidates = run(one, 2)
+        assert [each.candidate for each in one.trials()] == candidates
         assert two.trials() == ()
 
 
