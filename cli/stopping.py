@@ -11,9 +11,10 @@ import contextlib
 import os
 import select
 import signal
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import NoReturn
 
@@ -52,10 +53,12 @@ class Stopping:
         watcher.start()
         before = {each: signal.signal(each, self._arrived) for each in ENDINGS}
         wakeup = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        told, sys.unraisablehook = sys.unraisablehook, _without_wishes(sys.unraisablehook)
         try:
             yield
         finally:
             self._raises = False
+            sys.unraisablehook = told
             signal.set_wakeup_fd(wakeup)
             for each, handler in before.items():
                 signal.signal(each, handler)
@@ -109,6 +112,16 @@ class Stopping:
             os.write(terminal, (SHOW_CURSOR if _is_drawn_on(terminal) else b"") + f"error: {word}\n".encode())
             os.write(terminal, f"  try: {AGAIN}\n".encode())
         os._exit(code)
+
+
+def _without_wishes(hook: Callable[["sys.UnraisableHookArgs"], object]) -> Callable[["sys.UnraisableHookArgs"], None]:
+    """Return a hook that does not tell of a wish that came in a destructor, which swallows it: it is noted anyway."""
+
+    def told(unraisable: "sys.UnraisableHookArgs") -> None:
+        if not isinstance(unraisable.exc_value, KeyboardInterrupt | Terminated):
+            hook(unraisable)
+
+    return told
 
 
 def _is_drawn_on(terminal: int) -> bool:

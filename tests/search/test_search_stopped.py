@@ -36,7 +36,7 @@ max_drop = 0.3
 [evidence]
 battery = "quick"
 """
-FEW, MANY = 3, 6
+FEW, MANY = 3, 5
 PATIENCE_SECONDS = 300.0
 AGAIN = "try: run the same command again: it goes on where it stopped"
 
