@@ -24,10 +24,11 @@ from compressor.demo import train_digits
 from compressor.demo.route import TUNING
 from compressor.progress import SILENT
 from compressor.prune import Plan
+from compressor.search.exploring import explore
 from compressor.search.heat import hold_heat
 from compressor.search.planner import Planner
 from compressor.search.record import Candidate, Profile, Standing, Trial
-from compressor.search.site import Site, began, explore, open_site
+from compressor.search.site import Site, began, open_site
 from compressor.search.space import CRITERIA, space_of
 from compressor.search.wanted import Wanted
 from compressor.search.winner import best_of

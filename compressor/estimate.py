@@ -18,12 +18,12 @@ from compressor.finetune import Prepared, Recipe
 from compressor.gate.judge import check_accepted
 from compressor.gate.policy import read_policy, threats_of
 from compressor.load import Checkpoint
+from compressor.measured import battery_of, usable_timings
 from compressor.progress import SILENT, Progress
 from compressor.prove import OutOfReach, Prover, trace
 from compressor.prove.smoothing import NUM_CHOOSING, NUM_DRAWS
 from compressor.steps import fit, open_model
 from compressor.task import Place, Proof, Task
-from compressor.timings import usable_timings
 from compressor.types import Norm
 
 JUDGED_AGAIN = 2
@@ -118,7 +118,7 @@ def estimate_release(source: Path | nn.Module, task: Task, *, progress: Progress
     num_models = 3 if task.control else 2
     proof = Proof(
         threats=threats_of(policy),
-        battery=task.battery or policy.evidence.battery or "standard",
+        battery=battery_of(task, policy),
         audit=task.audit,
         corruptions=task.corruptions or policy.corruptions.min is not None,
         prove=task.prove,

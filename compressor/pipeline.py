@@ -23,6 +23,7 @@ from compressor.gate.judge import check_accepted, judge
 from compressor.gate.policy import demands_of, read_policy, threats_of
 from compressor.gate.verdict import Verdict
 from compressor.load import Checkpoint
+from compressor.measured import battery_of, usable_timings
 from compressor.progress import SILENT, Progress
 from compressor.prune import count_cost
 from compressor.records import now
@@ -32,7 +33,6 @@ from compressor.shrink import shrink
 from compressor.steps import fit, measure, open_model, prove, tune
 from compressor.subject import TOO_LARGE
 from compressor.task import Proof, Task
-from compressor.timings import usable_timings
 from compressor.types import Decision, Precision, Skipped
 
 
@@ -106,7 +106,7 @@ def release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT
     dense_onnx = _as_delivered(dense, task.form)
     proof = Proof(
         threats=threats_of(policy),
-        battery=task.battery or policy.evidence.battery or "standard",
+        battery=battery_of(task, policy),
         num_images=task.num_images,
         audit=task.audit,
         corruptions=task.corruptions or policy.corruptions.min is not None,

@@ -15,9 +15,9 @@ from compressor.errors import DataError, MachineError, PolicyError, Rejected
 from compressor.export.form import Form
 from compressor.finetune import Recipe
 from compressor.gate.policy import parse_policy
+from compressor.measured import timings_of
 from compressor.runtime.session import open_session
 from compressor.task import Cut, Place, Task, Timing
-from compressor.timings import timings_of
 from compressor.types import InputForm, Precision
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("brief_benchmarks")]

@@ -69,7 +69,7 @@ def next_amount(trials: Sequence[Trial], space: Space) -> float | None:
 
     Before anything failed after the best was found, the lower end is half of it, or where every way of cutting has
     failed above that, the least of these. Once the two are close, it is that again: what failed were other ways. As
-    long as nothing passed, whatever failed is the lower end, so that larger ones are tried.
+    long as nothing passed, the largest heat is the lower end, so that larger ones are tried.
 
     Args:
         trials: that ended.
@@ -78,15 +78,15 @@ def next_amount(trials: Sequence[Trial], space: Space) -> float | None:
     Returns:
         None where nothing is left to try.
     """
-    best = best_of(trials)
+    best, amounts = best_of(trials), {heat[0].number: heat[0].amount for heat in heats_of(trials)}
     if best is None:
-        high, low = space.most, max((trial.amount for trial in trials if trial.is_judged), default=LEAST)
-        return math.sqrt(min(low, high) * high)
+        high, low = space.most, max(amounts.values(), default=LEAST)
+        return None if low > OVER * high else math.sqrt(low * high)
     high = space.share_of(best)
     failed, floor = _failed(trials, high), max(LEAST, REACH * high)
     least = min(max(floor, failed.get(way, floor)) for way in space.ways)
-    later = [heat[0].amount for heat in heats_of(trials) if heat[0].number > best.number]
-    low = max((amount for amount in later if amount < high), default=least)
+    later = [amount for number, amount in amounts.items() if number > best.number and amount < high]
+    low = max(later, default=least)
     if low > CLOSED * high:
         low = least
     return None if low > OVER * high else math.sqrt(low * high)

@@ -8,6 +8,7 @@ from compressor.errors import DataError
 from compressor.estimate import Estimate, StageEstimate, seconds_per_image, state_bytes
 from compressor.gate.judge import check_accepted
 from compressor.gate.policy import read_policy
+from compressor.measured import usable_timings
 from compressor.progress import SILENT, Progress
 from compressor.search.clock import Clock
 from compressor.search.examiner import SHORT_SHARE
@@ -17,7 +18,6 @@ from compressor.search.site import began
 from compressor.search.wanted import DEFAULT_TRIALS, Wanted
 from compressor.steps import fit, open_model
 from compressor.task import Task
-from compressor.timings import usable_timings
 
 CUTTING_SECONDS = 2.0
 """For each candidate: planning and cutting it, and answering the select images."""

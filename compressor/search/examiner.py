@@ -7,31 +7,25 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 
-from compressor.certify.certificate import Certificate
-from compressor.certify.certify import certify
-from compressor.certify.demand import Demand, Demands
-from compressor.certify.statistics import clopper_pearson
-from compressor.data import Data, ImageSet, stratified
+from compressor.data import Data, stratified
 from compressor.errors import CertifyError, ExportError, FinetuneError, PruneError
 from compressor.finetune import History, Recipe
 from compressor.gate import wording
-from compressor.gate.policy import Policy, demands_of
+from compressor.gate.policy import Policy
 from compressor.load.checkpoint import Checkpoint
 from compressor.progress import Progress
-from compressor.prune import count_cost, slim
-from compressor.search.found import Found, Looked, Over, amended, ending, record_of, timed, too_low
+from compressor.prune import slim
+from compressor.search.found import Found, Looked, Over, amended, ending, record_of, timed
 from compressor.search.hopeless import FULL, hopeless
-from compressor.search.judging import accuracy_floor, attacked_threats, judged, standing_of, without
+from compressor.search.judging import accuracy_floor
 from compressor.search.planner import Planner, digest_of_cut
-from compressor.search.record import CONFIRM, Candidate, Judged, Standing, Trial
+from compressor.search.record import CONFIRM, Candidate, Standing, Trial
+from compressor.search.select_gate import BATTERY, SelectGate
 from compressor.search.sizes import Sizes
 from compressor.search.winner import best_of
 from compressor.steps import tune
 from compressor.task import Place, Task
-
-BATTERY = "quick"
 
 SHORT_SHARE = 0.25
 """Of the training images, in the short tuning."""
@@ -39,16 +33,8 @@ SHORT_SHARE = 0.25
 FEW_BATCHES = 20
 """From which statistics are re-estimated before the first answers."""
 
-NOTHING_ASKED = Demands(each=(Demand(threat=None, at_least=0.0),))
-"""Where the policy demands nothing of answers, a look at the first images suffices."""
-
 ENDS_A_CANDIDATE = (PruneError, FinetuneError, ExportError, CertifyError)
 """What is wrong with one candidate and no other."""
-
-
-def battery_of(task: Task, policy: Policy) -> str:
-    """Return what a release attacks with."""
-    return task.battery or policy.evidence.battery or "standard"
 
 
 class Examiner:
@@ -83,18 +69,11 @@ class Examiner:
             worker: who examines.
         """
         assert data.test is None, "candidates never meet a test image"
-        self._dense, self._data, self._task, self._policy = dense, data, task, policy
-        self._planner, self._sizes = planner, sizes
-        self._num_test, self._place, self._worker = num_test, place, worker
-        today = datetime.now(UTC).date()
-        waived = [name for name in policy.waivers.allowed if policy.waivers.cover(name, today)]
-        self._demanded = without(policy, {*task.accept, *waived})
+        self._dense, self._data, self._task = dense, data, task
+        self._planner, self._sizes, self._place, self._worker = planner, sizes, place, worker
+        self.gate = SelectGate(dense, data, task=task, policy=policy, sizes=sizes, num_test=num_test, place=place)
+        self._demanded = self.gate.demanded
         self._floor = accuracy_floor(self._demanded, dense_accuracy)
-        self.before = count_cost(dense.model, dense.input_shape)
-        self.images: ImageSet = stratified(data.need("select"), task.num_images, seed=task.seed)
-        demanded = demands_of(self._demanded)
-        self._demands = NOTHING_ASKED if demanded is None else replace(demanded, min_images=1)
-        self.threats = attacked_threats(policy)
 
     def look(
         self, number: int, candidate: Candidate, *, heat: Sequence[Looked], past: Sequence[Trial], progress: Progress
@@ -154,16 +133,6 @@ class Examiner:
             seconds=looked.seconds,
         )
 
-    @property
-    def battery(self) -> str:
-        """What the release attacks with."""
-        return battery_of(self._task, self._policy)
-
-    def needs_confirming(self, trial: Trial) -> bool:
-        """Say whether a candidate passed by a weaker battery than the one that the release attacks with."""
-        is_weaker = bool(self.threats) and self.battery != BATTERY
-        return is_weaker and trial.standing is Standing.PASSED and trial.rung(CONFIRM) is None
-
     def confirm(self, trial: Trial, *, progress: Progress) -> Trial:
         """Attack a candidate that passed by the battery of the release too, and judge it anew: on select images.
 
@@ -175,14 +144,11 @@ class Examiner:
         with timed(found, CONFIRM) as rung:
             cut = slim(self._dense, self._planner.plan(trial.candidate))
             tuned, _ = self._tuned(cut, self._data, self._task.recipe, progress, place=self._place)
-            certificate = self._attacked(tuned, self._sizes.rounded(tuned), progress, battery=self.battery)
+            battery = self.gate.battery
+            certificate = self.gate.attacked(tuned, self._sizes.rounded(tuned), battery=battery, progress=progress)
             rung.num_passes = sum(each.num_forward + each.num_backward for each in certificate.result.threats)
-        files = [each for each in trial.conditions if each.id.startswith(("size.", "latency."))]
-        kept = {each.id: each for each in (*self._judged(certificate), *files)}
-        found.conditions = tuple(kept.values())
-        found.standing = standing_of(found.conditions)
-        found.certificate = certificate
-        return amended(trial, found, why=f"by the battery {self.battery} {ending(found)}")
+        self.gate.judge_anew(found, trial, certificate)
+        return amended(trial, found, why=f"by the battery {battery} {ending(found)}")
 
     def _look(self, looked: Looked, heat: Sequence[Looked], past: Sequence[Trial], progress: Progress) -> None:
         found, recipe = looked.found, self._task.recipe
@@ -213,10 +179,11 @@ class Examiner:
             tuned, history = self._tuned(cut, self._data, self._task.recipe, progress, place=self._place)
             rung.note(history)
         with timed(found, "attack") as rung:
-            onnx = self._check_answers(tuned, history, found)
-            found.certificate = self._attacked(tuned, onnx, progress)
+            self.gate.check_answers(history, found)
+            onnx = self._sizes.rounded(tuned)
+            found.certificate = self.gate.attacked(tuned, onnx, battery=BATTERY, progress=progress)
             rung.num_passes = sum(each.num_forward + each.num_backward for each in found.certificate.result.threats)
-        return self._judge(found, tuned, onnx, progress)
+        return self.gate.judge(found, tuned, onnx, progress=progress)
 
     def _cut(self, looked: Looked, heat: Sequence[Looked], past: Sequence[Trial]) -> Checkpoint:
         """Plan and cut, and end what is not smaller than the best so far."""
@@ -255,70 +222,6 @@ class Examiner:
         """Tune as the release does; only the full recipe keeps state, which the release goes on from."""
         here = replace(self._place, work_dir=None) if place is None else place
         return tune(cut, data, recipe, teacher=self._dense, place=here, progress=progress)
-
-    def _check_answers(self, tuned: Checkpoint, history: History, found: Found) -> bytes | None:
-        """End what answers certainly too little right, before it is attacked; return its file where that differs."""
-        least = self._demanded.accuracy.min
-        num = history.num_select
-        high = clopper_pearson(round(history.select_accuracy * num), num, 0.95)[1]
-        if least is not None and high < least:
-            found.standing = Standing.FAILED
-            found.conditions = (too_low(history.select_accuracy, least),)
-            raise Over(
-                f"after the full recipe {wording.percent(history.select_accuracy)} of the select images are right, "
-                f"demanded are {wording.demanded_percent(least)}"
-            )
-        return self._sizes.rounded(tuned)
-
-    def _attacked(
-        self, tuned: Checkpoint, onnx: bytes | None, progress: Progress, *, battery: str = BATTERY
-    ) -> Certificate:
-        cost = count_cost(tuned.model, tuned.input_shape)
-        certificate, _ = certify(
-            tuned,
-            self.images,
-            threats=self.threats,
-            battery=battery,
-            artefact=onnx,
-            baseline=self._dense,
-            data_spec=self._data.spec,
-            roles_used=("select",),
-            demands=self._demands,
-            corruptions=self._policy.corruptions.min is not None,
-            seed=self._task.seed,
-            device=self._place.device,
-            batch_size=self._place.batch_size,
-            state=self._place.state("certify"),
-            params=cost.params,
-            macs=cost.macs,
-            baseline_macs=self.before.macs,
-            progress=progress,
-        )
-        return certificate
-
-    def _judge(self, found: Found, tuned: Checkpoint, onnx: bytes | None, progress: Progress) -> str:
-        """Judge; files are written and timed only where nothing has failed by then."""
-        assert found.certificate is not None
-        found.conditions = self._judged(found.certificate)
-        found.standing = standing_of(found.conditions)
-        if found.standing is not Standing.FAILED and (self._policy.latency or self._policy.size.max_bytes is not None):
-            file = self._sizes.exported(tuned) if onnx is None else onnx
-            records = self._sizes.timed(file, progress=progress) if self._policy.latency else ()
-            found.num_bytes = len(file)
-            found.p50_ms = found.p50_ms or (records[0].rows[0].p50_ms if records else None)
-            found.conditions = self._judged(found.certificate, latency=records, model=file)
-            found.standing = standing_of(found.conditions)
-        return ending(found)
-
-    def _judged(self, certificate: Certificate, **files: object) -> tuple[Judged, ...]:
-        return judged(
-            self._policy,
-            certificate,
-            num_planned=len(self.images),
-            num_test=self._num_test,
-            accepted=self._task.accept,
-            **files,  # type: ignore[arg-type]
-        )
 
 
 @contextmanager

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 from compressor.estimate import passes_of, training_passes
 from compressor.gate.policy import Policy, threats_of
-from compressor.search.examiner import BATTERY, battery_of
+from compressor.measured import battery_of
 from compressor.search.judging import attacked_threats
 from compressor.search.record import CONFIRM, Trial
+from compressor.search.select_gate import BATTERY
 from compressor.task import Task
 
 FIRST_MODELS = 2

@@ -18,9 +18,10 @@ from compressor.progress import SILENT, Progress
 from compressor.records import dump, now, tool_version
 from compressor.search.bracket import NUM_HALVINGS
 from compressor.search.database import check_engine, storage_at
+from compressor.search.exploring import confirm, explore, insist_on_time
 from compressor.search.planner import digest_of_cut
 from compressor.search.record import CONFIRM, SCHEMA, Dense, Standing, Trial, Trials
-from compressor.search.site import Site, began, confirm, explore, insist_on_time, open_site
+from compressor.search.site import Site, began, open_site
 from compressor.search.wanted import Wanted
 from compressor.search.watching import Beating
 from compressor.search.winner import best_of, called, nothing_passed, winner_of
@@ -180,7 +181,7 @@ def _record(site: Site, ended: tuple[Trial, ...], winner: Trial | None) -> Trial
     """Return the record of all that was tried."""
     most = max(ended, key=lambda trial: trial.num_images or 0, default=None)
     timed = [trial.dense_p50_ms for trial in ended if trial.dense_p50_ms is not None]
-    before = site.examiner.before
+    before = site.examiner.gate.before
     return Trials(
         schema=SCHEMA,
         created=now(),
@@ -189,7 +190,7 @@ def _record(site: Site, ended: tuple[Trial, ...], winner: Trial | None) -> Trial
         minimise=site.wanted.minimise,
         seed=site.seed,
         role="select",
-        num_images=len(site.examiner.images),
+        num_images=len(site.examiner.gate.images),
         policy_sha256=site.policy.policy_sha256,
         dense=Dense(
             sha256=site.dense.sha256,

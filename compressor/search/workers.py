@@ -22,7 +22,8 @@ from torch import nn
 from compressor.errors import CompressorError, OptionError
 from compressor.files import discard_unfinished
 from compressor.progress import SILENT, Progress
-from compressor.search.site import explore, open_site
+from compressor.search.exploring import explore
+from compressor.search.site import open_site
 from compressor.search.wanted import Wanted
 from compressor.task import Task
 

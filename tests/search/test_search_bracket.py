@@ -114,9 +114,10 @@ def test_a_way_that_failed_is_not_tried_at_less() -> None:
 
 
 def test_without_a_best_one_larger_ones_are_tried() -> None:
-    """From the largest that failed upwards; one that was never judged says nothing."""
+    """From the largest heat upwards, also where none of it was judged; next to the whole network it is over."""
     failed = [trial(1, cost=0.2, standing=Standing.FAILED), trial(2, cost=0.7, standing=Standing.DROPPED)]
-    assert next_amount(failed, space()) == pytest.approx(math.sqrt(0.2 * MOST))
+    assert next_amount(failed, space()) == pytest.approx(math.sqrt(0.7 * MOST))
+    assert next_amount([*failed, trial(3, cost=0.945, standing=Standing.FAILED)], space()) is None
 
 
 def test_amounts_stay_between_the_ends() -> None:
@@ -124,5 +125,5 @@ def test_amounts_stay_between_the_ends() -> None:
     for cost in (LEAST, 0.021, 0.03, MOST, 0.99):
         for standing in (Standing.PASSED, Standing.FAILED):
             amount = next_amount([trial(1, cost=cost, standing=standing)], space())
-            is_least = cost == LEAST and standing is Standing.PASSED
-            assert amount is None if is_least else amount is not None and LEAST <= amount <= 1
+            is_over = cost == LEAST if standing is Standing.PASSED else cost >= MOST
+            assert amount is None if is_over else amount is not None and LEAST <= amount <= 1

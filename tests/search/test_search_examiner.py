@@ -20,10 +20,10 @@ from compressor.gate.policy import read_policy
 from compressor.load import Checkpoint, build, load
 from compressor.progress import SILENT
 from compressor.search.examiner import Examiner
+from compressor.search.exploring import confirm
 from compressor.search.heat import hold_heat
 from compressor.search.planner import Planner, digest_of_cut
 from compressor.search.record import Candidate, Profile, Standing, Trial
-from compressor.search.site import confirm
 from compressor.search.sizes import Sizes
 from compressor.search.space import space_of
 from compressor.search.wanted import Wanted
@@ -32,6 +32,7 @@ from compressor.task import Cut, Place, Task, Timing
 from compressor.types import Decision, Minimise, Structure
 
 module = importlib.import_module("compressor.search.examiner")
+gates = importlib.import_module("compressor.search.select_gate")
 POLICY = """schema = "compress.policy/1"
 [accuracy]
 min = 0.8
@@ -171,7 +172,7 @@ def test_what_cannot_be_cut_is_one_candidate_less(make: Make) -> None:
 def test_the_rungs_in_their_order(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """Answered as cut, tuned for an epoch on a quarter, by the whole recipe, and attacked; then judged by the gate."""
     monkeypatch.setattr(module, "tune", tuned([0.3, 0.6, 0.9]))
-    monkeypatch.setattr(module, "certify", certified)
+    monkeypatch.setattr(gates, "certify", certified)
     found = examine(make())
     assert [each.name for each in found.rungs] == ["cut", "one-shot", "short", "full", "attack"]
     assert [each.accuracy for each in found.rungs] == [None, 0.3, 0.6, 0.9, None]
@@ -201,14 +202,14 @@ def test_what_answers_too_little_is_not_attacked(make: Make, monkeypatch: pytest
     assert found.shortfall == pytest.approx(0.2)
     assert found.why == "after the full recipe 60.0 % of the select images are right, demanded are 80 %"
     monkeypatch.setattr(module, "tune", tuned([0.3, 0.5, 0.6]))
-    monkeypatch.setattr(module, "certify", certified)
+    monkeypatch.setattr(gates, "certify", certified)
     assert examine(make(accept={"accuracy.min": "known"})).standing is Standing.PASSED
 
 
 def test_what_is_undecided_is_not_passed(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """41.2 % of 1,000 images, [38.1, 44.3], for at least 40 %."""
     monkeypatch.setattr(module, "tune", tuned([0.3, 0.6, 0.9]))
-    monkeypatch.setattr(module, "certify", certified)
+    monkeypatch.setattr(gates, "certify", certified)
     found = examine(make(POLICY.replace("min = 0.3", "min = 0.4")))
     assert found.standing is Standing.UNDECIDED
     assert found.why.startswith("undecided: robustness.linf-2/255.min is 41.2 %, demanded at least 40 %")
@@ -242,7 +243,7 @@ def test_an_examiner_takes_no_test_images(dense: Checkpoint, data: Data, make: M
             dense,
             with_test,
             task=examiner._task,
-            policy=examiner._policy,
+            policy=examiner.gate._policy,
             planner=examiner._planner,
             sizes=examiner._sizes,
             dense_accuracy=1.0,
@@ -263,18 +264,18 @@ def test_what_passed_by_quick_is_attacked_by_the_battery_of_the_release(
         return made_up.certificate(), None
 
     monkeypatch.setattr(module, "tune", tuned([0.9]))
-    monkeypatch.setattr(module, "certify", attacked)
+    monkeypatch.setattr(gates, "certify", attacked)
     examiner = make(POLICY.replace("min = 0.3", "min = 0.6"))
     size = condition("size.max_bytes", found=1, limit=2, decision=Decision.PASSED, shortfall=-0.5)
     before = trial(1, cost=0.5, amount=0.5, conditions=(size,))
-    assert examiner.needs_confirming(before)
+    assert examiner.gate.needs_confirming(before)
     after = examiner.confirm(before, progress=SILENT)
     assert batteries == ["standard"]
     assert (after.standing, after.number, after.cost) == (Standing.FAILED, before.number, before.cost)
     assert after.why.startswith("by the battery standard failed: robustness.linf-2/255.min is 41.2 %")
     assert [each.name for each in after.rungs] == [*(each.name for each in before.rungs), "confirm"]
     assert {each.id for each in after.conditions} == {"accuracy.min", "robustness.linf-2/255.min", "size.max_bytes"}
-    assert not examiner.needs_confirming(after)
+    assert not examiner.gate.needs_confirming(after)
 
 
 @pytest.mark.parametrize(
@@ -288,7 +289,7 @@ def test_what_passed_by_quick_is_attacked_by_the_battery_of_the_release(
 )
 def test_nothing_is_confirmed_that_need_not_be(make: Make, policy: str, standing: Standing) -> None:
     """Where the release attacks by the same battery or not at all, and what did not pass anyway."""
-    assert not make(policy).needs_confirming(trial(1, standing=standing))
+    assert not make(policy).gate.needs_confirming(trial(1, standing=standing))
 
 
 def confirming(*, holds_from: int, num: int, allows: Sequence[bool] = ()) -> tuple[list[int], dict[int, Trial]]:
@@ -309,8 +310,10 @@ def confirming(*, holds_from: int, num: int, allows: Sequence[bool] = ()) -> tup
         ),
         clock=SimpleNamespace(allows_release=lambda _: left.pop(0) if left else True, of_release=lambda _: 99.0),
         examiner=SimpleNamespace(
-            battery="standard",
-            needs_confirming=lambda best: best.standing is Standing.PASSED and best.rung("confirm") is None,
+            gate=SimpleNamespace(
+                battery="standard",
+                needs_confirming=lambda best: best.standing is Standing.PASSED and best.rung("confirm") is None,
+            ),
             confirm=again,
         ),
     )

@@ -10,7 +10,7 @@ from search_trials import rung, trial
 
 from compressor.errors import Undecided
 from compressor.progress import SILENT
-from compressor.search import site as places
+from compressor.search import exploring as places
 from compressor.search.clock import Clock
 from compressor.search.reckoning import Attack, Load
 from compressor.search.record import Standing, Trial

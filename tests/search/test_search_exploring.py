@@ -8,10 +8,10 @@ import pytest
 from search_trials import trial
 
 from compressor.progress import Progress
-from compressor.search import site as module
+from compressor.search import exploring as module
 from compressor.search.clock import Late
+from compressor.search.exploring import explore
 from compressor.search.record import Trial
-from compressor.search.site import explore
 
 
 def test_a_late_heat_is_given_back_and_is_the_last(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,13 @@
-"""What a release times: what the user says, or else what the policy names."""
+"""What a release attacks with and times: what the user says, or else what the policy names."""
 
 from compressor.gate.policy import Policy
 from compressor.runtime.trial import tried
 from compressor.task import Task, Timing
+
+
+def battery_of(task: Task, policy: Policy) -> str:
+    """Return the battery, or its file: `standard` where nobody says another."""
+    return task.battery or policy.evidence.battery or "standard"
 
 
 def usable_timings(task: Task, policy: Policy) -> list[Timing]:
