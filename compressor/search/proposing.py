@@ -17,12 +17,11 @@ from compressor.types import Structure
 NUM_RANDOM = 6
 """So many trials come before the sampler learns from them."""
 
-NUM_DRAWS = 16
-"""Proposals of the sampler, of which the first that can be taken is; then any that can."""
-
 
 def drawn(study: Any, space: Space, ways: Sequence[Way], *, draw: int) -> Way:
-    """Return one of some ways of cutting, as the sampler proposes.
+    """Return the way of cutting that the sampler proposes, or where it cannot be had, any that can.
+
+    The sampler takes what promises most, so asked again it proposes the same: a heat has its favourite and others.
 
     Args:
         study: Optuna's.
@@ -34,15 +33,12 @@ def drawn(study: Any, space: Space, ways: Sequence[Way], *, draw: int) -> Way:
 
     sampler = optuna.samplers.TPESampler(seed=draw, n_startup_trials=NUM_RANDOM, gamma=lambda num: math.ceil(num / 4))
     blank = optuna.trial.create_trial(state=optuna.trial.TrialState.WAITING)
-    for _ in range(NUM_DRAWS):
-        structure, criterion, profile = (
-            sampler.sample_independent(study, blank, name, optuna.distributions.CategoricalDistribution(each))
-            for name, each in space.choices.items()
-        )
-        way = Structure(structure), str(criterion), Profile(profile)
-        if way in ways:
-            return way
-    return ways[int(np.random.default_rng(draw).integers(len(ways)))]
+    structure, criterion, profile = (
+        sampler.sample_independent(study, blank, name, optuna.distributions.CategoricalDistribution(each))
+        for name, each in space.choices.items()
+    )
+    way = Structure(structure), str(criterion), Profile(profile)
+    return way if way in ways else ways[int(np.random.default_rng(draw).integers(len(ways)))]
 
 
 def asked(study: Any, space: Space, candidate: Candidate) -> Any:

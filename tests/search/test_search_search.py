@@ -89,7 +89,7 @@ def test_the_winner_is_not_trained_again(task: Task, digits_checkpoint: Path, mo
         return released
 
     monkeypatch.setattr(module, "release", watched)
-    search(digits_checkpoint, task, Wanted(minimise=Minimise.PARAMS, num_trials=1))
+    search(digits_checkpoint, task, Wanted(minimise=Minimise.PARAMS, num_trials=1, criterion="l1"))
     assert stages == ["released"]
 
 
@@ -107,7 +107,7 @@ def test_no_test_image_is_read_before_the_winner(
 
     monkeypatch.setattr(module, "release", released)
     task = replace(task, data=f"{tmp_path / 'guarded.py'}:make")
-    found = search(digits_checkpoint, task, Wanted(minimise=Minimise.MACS, num_trials=1))
+    found = search(digits_checkpoint, task, Wanted(minimise=Minimise.MACS, num_trials=1, criterion="l1"))
     assert found.released is not None
     (tmp_path / "released").unlink()
     with pytest.raises(AssertionError, match="test image"):
@@ -156,7 +156,8 @@ def test_a_winner_that_fails_on_test_ends_the_search(
     monkeypatch.setattr(module, "release", failing)
     line = [
         "search", str(digits_checkpoint), "--data", "digits", "--policy", str(task.policy), "--minimise", "params",
-        "--trials", "1", "--epochs", "2", "--num-images", "100", "-o", str(task.output), "--no-resume", "--quiet",
+        "--trials", "1", "--criterion", "l1", "--epochs", "2", "--num-images", "100", "-o", str(task.output),
+        "--no-resume", "--quiet",
     ]  # fmt: skip
     assert app.run(line) == 3
     assert len(calls) == 1
@@ -168,7 +169,7 @@ def test_a_winner_that_fails_on_test_ends_the_search(
 def test_a_search_by_latency_and_by_bytes_measures_files(task: Task, digits_checkpoint: Path) -> None:
     """Every candidate is written and timed beside the dense model, before anything is trained."""
     for minimise in (Minimise.LATENCY, Minimise.BYTES):
-        found = search(digits_checkpoint, task, Wanted(minimise=minimise, num_trials=1))
+        found = search(digits_checkpoint, task, Wanted(minimise=minimise, num_trials=1, criterion="l1"))
         assert found.released is not None
         assert all(each.num_bytes for each in found.trials.trials)
         assert all((each.p50_ms is not None) is (minimise is Minimise.LATENCY) for each in found.trials.trials)

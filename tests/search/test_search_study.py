@@ -122,7 +122,7 @@ def test_the_same_seed_proposes_the_same() -> None:
     found = []
     for seed in (0, 0, 1):
         with opened(None, seed=seed) as study:
-            found.append(run(study, NUM_HALVINGS + 2))
+            found.append(run(study, NUM_HALVINGS + 1))
     one, two, three = found
     assert one == two
     assert {each.amount for each in one[: 2 * NUM_HALVINGS]} == {each.amount for each in three[: 2 * NUM_HALVINGS]}
@@ -132,9 +132,9 @@ def test_the_same_seed_proposes_the_same() -> None:
 def test_a_killed_search_goes_on_with_the_same_candidates(tmp_path: Path) -> None:
     """Two were taken and never given: they are proposed again, and all that follow are as without the kill."""
     with opened(None) as straight:
-        expected = run(straight, NUM_HALVINGS + 3)
+        expected = run(straight, NUM_HALVINGS + 2)
     with opened(tmp_path) as killed:
-        run(killed, NUM_HALVINGS + 1)
+        run(killed, NUM_HALVINGS)
         lost = [killed.take(float("inf")), killed.take(float("inf"))]
         assert None not in lost
         killed.drop()
