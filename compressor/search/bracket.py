@@ -106,10 +106,18 @@ def ways_left(trials: Sequence[Trial], space: Space, amount: float) -> tuple[Way
 
 
 def _failed(trials: Sequence[Trial], high: float) -> dict[Way, float]:
-    """Return the largest amount, below what the best one has, at which each way was judged and did not pass."""
+    """Return the largest amount, below what the best one has, at which each way failed.
+
+    A way fails where it was judged and did not pass, or is the same cut as such a one, where it cannot be cut so far,
+    and where it was looked at in a heat of which none came to a judgement.
+    """
+    refused = {each.cut_sha256 for each in trials if each.is_judged and each.standing is not Standing.PASSED}
     found: dict[Way, float] = {}
-    for trial in trials:
-        if trial.is_judged and trial.standing is not Standing.PASSED and trial.amount < high:
-            way = trial.candidate.way
-            found[way] = max(trial.amount, found.get(way, 0.0))
+    for heat in heats_of(trials):
+        is_hopeless = not any(each.is_judged for each in heat)
+        for each in heat:
+            is_refused = each.cut_sha256 is None or each.cut_sha256 in refused
+            if (is_refused or (is_hopeless and len(each.rungs) > 1)) and each.amount < high:
+                way = each.candidate.way
+                found[way] = max(each.amount, found.get(way, 0.0))
     return found

@@ -26,7 +26,7 @@ def hold_heat(
     past: Callable[[], Sequence[Trial]],
     watch: Callable[[int], Progress],
 ) -> tuple[Trial, ...]:
-    """Look at the candidates of a heat, and take the best of them as far as it comes.
+    """Look at the candidates of a heat, and take the best of them as far as it comes; for a hopeless one the next.
 
     Args:
         examiner: of the network.
@@ -44,21 +44,15 @@ def hold_heat(
             break
         number, candidate = taken
         heat.append(examiner.look(number, candidate, heat=heat, past=past(), progress=watch(number)))
-    standing = _standing(heat)
-    half = _best(standing, math.ceil(len(standing) / 2))
-    for each in half:
-        examiner.tune_shortly(each, past=past(), progress=watch(each.number))
-    best = _best(_standing(half), 1)
-    for each in best:
-        examiner.finish(each, progress=watch(each.number))
-    lost = f"{f'candidate {best[0].number}' if best else 'others'} of the same heat looked no worse at this point"
+    ranked = sorted((each for each in heat if each.why is None), key=lambda each: -each.promise)
+    half: list[Looked] = []
+    for each in ranked:
+        if len(half) < math.ceil(len(ranked) / 2):
+            examiner.tune_shortly(each, past=past(), progress=watch(each.number))
+            half += [each] if each.why is None else []
+    best = max(half, key=lambda each: (each.promise, -each.number), default=None)
+    lost = ""
+    if best is not None:
+        lost = f"candidate {best.number} of the same heat looked no worse at this point"
+        examiner.finish(best, progress=watch(best.number))
     return tuple(examiner.record(each, heat=heat[0].number, why=each.why or lost) for each in heat)
-
-
-def _standing(heat: Sequence[Looked]) -> list[Looked]:
-    return [each for each in heat if each.why is None]
-
-
-def _best(heat: Sequence[Looked], num: int) -> list[Looked]:
-    """Return those that look best, in their order; of equal ones the earlier."""
-    return sorted(sorted(heat, key=lambda each: -each.promise)[:num], key=lambda each: each.number)

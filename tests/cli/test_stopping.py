@@ -159,8 +159,9 @@ def test_afterwards_signals_do_what_they_did() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("seconds", [0.8, 2.0, 3.0, 4.0, 6.0, 10.0])
+@pytest.mark.parametrize(
+    ("seconds", "number"), zip([0.8, 2.0, 3.0, 4.0, 6.0, 10.0], [signal.SIGTERM, signal.SIGINT] * 3, strict=True)
+)
 def test_the_demo_ends_at_any_moment(seconds: float, number: int, tmp_path: Path) -> None:
     """While torch loads, while torch.export traces, while it trains: the code is the signal's, within seconds."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}

@@ -113,6 +113,22 @@ def test_a_way_that_failed_is_not_tried_at_less() -> None:
     assert ways_left([best, failed, replace(failed, number=3, criterion="l2")], here, 0.31) == (l1, l2)
 
 
+def test_what_a_way_fails_by() -> None:
+    """By its own judgement, as the same cut as one that failed, as no cut at all, or with a heat that none survived."""
+    here = space(criteria=("l1", "l2", "taylor", "bn-scale"))
+    best = trial(1, cost=0.4, macs=400)
+    others = [each[1] for each in here.ways]
+    judged = [trial(2, cost=0.3, standing=Standing.FAILED, cut_sha256="a")]
+    judged += [_lost(number, heat=2, amount=0.3, criterion=name) for number, name in enumerate(others[1:], start=3)]
+    assert ways_left([best, *judged], here, 0.3) == here.ways[1:]  # what lost may come again
+    twin = _lost(6, heat=6, amount=0.3, criterion="l2", rungs=(rung("cut"),), cut_sha256="a")
+    uncut = _lost(7, heat=6, amount=0.3, criterion="taylor", rungs=(rung("cut"),), cut_sha256=None)
+    unknown = _lost(8, heat=6, amount=0.3, criterion="bn-scale", rungs=(rung("cut"),))
+    assert ways_left([best, *judged, twin, uncut, unknown], here, 0.3) == here.ways[3:]
+    hopeless = _lost(9, heat=9, amount=0.3, criterion="bn-scale")
+    assert ways_left([best, *judged, twin, uncut, hopeless], here, 0.3) == ()
+
+
 def test_without_a_best_one_larger_ones_are_tried() -> None:
     """From the largest heat upwards, also where none of it was judged; next to the whole network it is over."""
     failed = [trial(1, cost=0.2, standing=Standing.FAILED), trial(2, cost=0.7, standing=Standing.DROPPED)]

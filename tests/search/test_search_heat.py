@@ -108,11 +108,16 @@ def test_what_cannot_be_cut_takes_nobodys_place() -> None:
     assert len(held(Told(["no such cut"] * (MOST_TAKEN + 3)))) == MOST_TAKEN
 
 
-@pytest.mark.parametrize("one_shot", [[], ["no such cut"], [0.2, 0.3]])
-def test_a_heat_of_which_none_goes_on(one_shot: list[float | str]) -> None:
-    """Because there is none, or all of the better half are hopeless."""
-    examiner = Told(one_shot, {2: "hopeless"})
-    whys = [why for _, _, why in held(examiner)]
-    others = "others of the same heat looked no worse at this point"
-    assert whys == ([others, "hopeless"] if len(one_shot) == 2 else one_shot)
+def test_for_a_hopeless_one_the_next_is_tuned() -> None:
+    """So that a heat has one that goes on, if any may."""
+    examiner = Told([0.3, 0.5, 0.2, 0.4], {2: "hopeless", 4: 0.5, 1: 0.6, 3: 0.1})
+    assert [why for _, _, why in held(examiner)] == ["it passed", "hopeless", LOST.format(1), LOST.format(1)]
+    assert examiner.happened[4:] == [("short", 2), ("short", 4), ("short", 1), ("finish", 1)]
+
+
+@pytest.mark.parametrize("whys", [[], ["no such cut"], ["hopeless", "hopeless"]])
+def test_a_heat_of_which_none_goes_on(whys: list[str]) -> None:
+    """Because there is none, none can be cut, or all are hopeless."""
+    examiner = Told([each if each == "no such cut" else 0.3 for each in whys], {1: "hopeless", 2: "hopeless"})
+    assert [why for _, _, why in held(examiner)] == whys
     assert not [each for each in examiner.happened if each[0] == "finish"]
