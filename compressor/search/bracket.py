@@ -68,7 +68,7 @@ def next_amount(trials: Sequence[Trial], space: Space) -> float | None:
     """Return the amount of the next heat: the geometric middle between what failed last and the best that passed.
 
     Before anything failed after the best was found, the lower end is half of it, or where every way of cutting has
-    failed above that, the least of these. Once the two are close, it is that again: what failed were other ways. As
+    failed above that, the least of these. Whenever the two are close, it is that again: what failed were other ways. As
     long as nothing passed, the largest heat is the lower end, so that larger ones are tried.
 
     Args:
@@ -85,10 +85,11 @@ def next_amount(trials: Sequence[Trial], space: Space) -> float | None:
     high = space.share_of(best)
     failed, floor = _failed(trials, high), max(LEAST, REACH * high)
     least = min(max(floor, failed.get(way, floor)) for way in space.ways)
-    later = [amount for number, amount in amounts.items() if number > best.number and amount < high]
-    low = max(later, default=least)
-    if low > CLOSED * high:
-        low = least
+    low = least
+    for number, amount in amounts.items():
+        if number > best.number and amount < high:
+            low = max(low, amount)
+            low = least if low > CLOSED * high else low
     return None if low > OVER * high else math.sqrt(low * high)
 
 

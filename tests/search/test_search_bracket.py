@@ -97,6 +97,8 @@ def test_once_that_is_close_other_ways_are_tried_lower_again() -> None:
     best, failed = trial(1, cost=0.4, macs=400), trial(2, cost=0.37, standing=Standing.FAILED)
     ways = space(criteria=("l1", "l2"))
     assert next_amount([best, failed], ways) == pytest.approx(math.sqrt(0.2 * 0.4))
+    again = trial(3, cost=0.28, standing=Standing.FAILED)
+    assert next_amount([best, failed, again], ways) == pytest.approx(math.sqrt(0.28 * 0.4))
     assert next_amount([best, failed], space()) == pytest.approx(math.sqrt(0.37 * 0.4))
     before = [trial(number, cost=0.9) for number in (1, 2)]
     closed = [*before, replace(best, number=3, heat=3), trial(4, cost=0.399, standing=Standing.FAILED)]
