@@ -46,6 +46,8 @@ def explore(site: Site, *, num_more: float = 0, progress: Progress = SILENT) -> 
                 site.study.drop()
                 raise
             if not heat:
+                if site.study.is_exhausted:
+                    progress.say("nothing is left to try: the next size is within a hundredth of one that was tried")
                 break
             site.study.give(heat)
             _tell(heat, progress)

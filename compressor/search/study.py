@@ -69,6 +69,8 @@ class Study:
         self.name, self._space, self._seed, self._index = name_of(work), space, seed, index
         self.worker = f"{platform.node()}:{os.getpid()}"
         self._is_shared = is_shared
+        self.is_exhausted = False
+        """Whether nothing was left to try when a candidate was wanted."""
         self._open: dict[int, tuple[Any, Candidate]] = {}  # by Optuna's number: a heat, as far as it was taken
         self._basis: tuple[Trial, ...] = ()  # what that heat is proposed by: what had ended, and what others examined
         self._noted = time.monotonic()
@@ -118,6 +120,7 @@ class Study:
             amount, ways = next_size(self._basis, self._space)
             taken = {candidate.way for _, candidate in self._open.values()}
             left = [way for way in ways if way not in taken]
+            self.is_exhausted = amount is None
             if amount is None or not left:
                 return None
             draw = f"{self._seed}:{len(self._basis)}:{self._index}:{len(self._open)}"

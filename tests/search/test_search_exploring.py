@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from search_trials import trial
 
-from compressor.progress import Progress
+from compressor.progress import SILENT, Progress
 from compressor.search import exploring as module
 from compressor.search.clock import Late
 from compressor.search.exploring import explore
@@ -43,3 +43,19 @@ def test_a_late_heat_is_given_back_and_is_the_last(monkeypatch: pytest.MonkeyPat
     explore(site)
     assert [each.number for each in ended] == [1, 2, 3, 4]
     assert (held, dropped) == ([1, 3, 5], [5])
+
+
+@pytest.mark.parametrize("is_exhausted", [True, False])
+def test_where_nothing_is_left_to_try_that_is_said(is_exhausted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But not where others have taken the last heat."""
+    said: list[str] = []
+    site: Any = SimpleNamespace(
+        study=SimpleNamespace(trials=tuple, is_exhausted=is_exhausted),
+        clock=SimpleNamespace(allows=lambda trials: True),
+        examiner=None,
+        wanted=SimpleNamespace(most_trials=9),
+    )
+    monkeypatch.setattr(module, "hold_heat", lambda *args, **how: ())
+    progress = SimpleNamespace(stage=SILENT.stage, say=said.append)
+    explore(site, progress=progress)
+    assert [each.partition(":")[0] for each in said] == ["nothing is left to try"] * is_exhausted

@@ -113,6 +113,7 @@ def test_where_nothing_is_left_to_try_no_heat_is_begun() -> None:
         assert study.take(100) is None
         study.give([ended(*found, found[0])])
         num += 1
+    assert study.is_exhausted
     study.close()
     assert NUM_HALVINGS < num < 15
 
