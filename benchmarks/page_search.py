@@ -32,9 +32,9 @@ BUDGET_WORDS = """\
 
 `compress search` on the demo's model with its policy, as a process from its start to its exit: candidates, the release
 of the winner on test images by `standard`, its bundle and report. It ends before the budget where another candidate,
-which may pass and would be confirmed then, would not end in time. Exit code 4: what was released passed on select images
-and the test images cannot decide. Load: programs that wanted a core at the end. A dash: no record was kept, or there
-is no winner.
+which may pass and would be confirmed then, would not end in time. Exit code 4: what was released passed on select
+images, and the test images cannot decide. Load: programs that wanted a core at the end. A dash: no record was kept, or
+there is no winner.
 """
 BUDGET_HEAD = ("budget (s)", "took (s)", "of it", "exit code", "candidates", "winner's multiply-adds", "load")
 MOST_OF_BUDGET = 1.05
