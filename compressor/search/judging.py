@@ -58,12 +58,13 @@ def judged(
     verdict = judge(policy, evidence_of(certificate=whole, latency=latency, model=model), now=now())
     taken = {*accepted, *(each.id for each in verdict.accepted)}
     limits, num_select = limits_of(policy), whole.result.data.num_images
+    scale, is_early = math.sqrt(num_select / max(1, num_test)), num_select < num_planned
     found = []
     for condition in verdict.conditions:
         if condition.id in taken or not condition.id.startswith(ANSWERED):
             continue
         if isinstance(condition.found, int | float):
-            missing = shortfall(condition, limits[condition.id], scale=math.sqrt(num_select / max(1, num_test)))
+            missing = shortfall(condition, limits[condition.id], scale=scale, is_early=is_early)
             found.append(
                 Judged(
                     id=condition.id,
@@ -83,13 +84,14 @@ def standing_of(conditions: Sequence[Judged]) -> Standing:
     return Standing.PASSED if all(each.shortfall <= 0 for each in conditions) else Standing.UNDECIDED
 
 
-def shortfall(condition: Condition, limit: float, *, scale: float) -> float:
+def shortfall(condition: Condition, limit: float, *, scale: float, is_early: bool) -> float:
     """Return how much is missing until the condition would be decided as passed on the test; at most 0: nothing.
 
     Args:
         condition: as the gate judged it, with a figure.
         limit: demanded.
         scale: of intervals, from the number of select images to that of test images.
+        is_early: whether the gate decided before all select images were used, by the wide intervals of early looks.
     """
     # The side that the interval on test will have, and what the two figures may differ by.
     scale += STANDARD_ERROR * math.sqrt(1 + scale**2)
@@ -102,7 +104,7 @@ def shortfall(condition: Condition, limit: float, *, scale: float) -> float:
         missing = found - limit + scale * (high - found)
     else:
         missing = limit - found + scale * (found - low)
-    if condition.decision is Decision.PASSED:
+    if condition.decision is Decision.PASSED and is_early:
         return min(missing, 0.0)
     return max(missing, MISSED) if condition.decision is Decision.FAILED else missing
 
