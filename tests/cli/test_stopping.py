@@ -160,8 +160,12 @@ def test_afterwards_signals_do_what_they_did() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("seconds", "number"), zip([0.8, 2.0, 3.0, 4.0, 6.0, 10.0], [signal.SIGTERM, signal.SIGINT] * 3, strict=True)
-)
+    ("seconds", "number"),
+    [
+        (0.8, signal.SIGTERM), (2.0, signal.SIGINT), (3.0, signal.SIGTERM), (4.0, signal.SIGINT),
+        (6.0, signal.SIGTERM), (10.0, signal.SIGINT),
+    ],
+)  # fmt: skip
 def test_the_demo_ends_at_any_moment(seconds: float, number: int, tmp_path: Path) -> None:
     """While torch loads, while torch.export traces, while it trains: the code is the signal's, within seconds."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
