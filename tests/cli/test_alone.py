@@ -21,10 +21,10 @@ from pathlib import Path
 from compressor.lock import held
 with held(Path(sys.argv[1]), what="this test", option="--work-dir"):
     if os.fork() == 0:
+        print("held", flush=True)  # the child says it: by then it has let go of the lock
         os.close(1)
         time.sleep(20)
         os._exit(0)
-    print("held", flush=True)
     sys.stdin.readline()
 """
 RUNNING = """
