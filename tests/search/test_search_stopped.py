@@ -29,10 +29,10 @@ from compressor.search.winner import winner_of
 
 POLICY = """schema = "compress.policy/1"
 [accuracy]
-min = 0.7
+min = 0.5
 [[robustness]]
 threat = "linf:1/64"
-max_drop = 0.3
+max_drop = 0.4
 [evidence]
 battery = "quick"
 """
