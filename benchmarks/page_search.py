@@ -17,8 +17,9 @@ judges. *Whole* candidates had the full recipe. Nothing is released here, so tha
 a winner costs the same either way. The rules of the search were chosen on the networks of seeds 1, 3 and 4, and their
 number of heats, nine, so that a quarter of the grid's training images is not exceeded there; earlier rules were changed
 while looking at seeds 0 and 2 too. Before the judgement of both left room for the test, the search ended at 0.69, 0.88,
-1.00 and 1.00 of the grid's multiply-adds on the same four networks. Candidates that are only looked at cost few images and passes, but on a network this
-small as much processor time as their tuning would: planning, cutting and answering 270 images.
+1.00 and 1.00 of the grid's multiply-adds on the same four networks. Candidates that are only looked at cost few images
+and passes, but on a network this small as much processor time as their tuning would: planning, cutting and answering
+270 images.
 """
 HEAD = (
     "seed", "", "candidates", "whole", "passed", "smallest that passed", "multiply-adds", "of dense",
