@@ -95,8 +95,8 @@ def search(
 def _settle(site: Site, progress: Progress) -> None:
     """Let the smallest that passed meet the battery of the release, and search on where that leaves time or nothing.
 
-    Where it refused whatever `quick` had passed, a few more candidates are tried for each that it refused, at most as
-    many again as were asked for.
+    Where it refused whatever `quick` had passed, a few more heats are held for each that it refused, at most as many
+    again as were asked for.
     """
     while site.study.num_running() == 0:
         confirm(site, progress=progress)
