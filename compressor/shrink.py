@@ -17,6 +17,7 @@ from compressor.progress import SILENT, Progress
 from compressor.prune import Measure, Plan, compose, plan, slim, trace_coupling
 from compressor.prune.blocks import num_blocks
 from compressor.prune.named import still_deciding
+from compressor.prune.survey import Survey
 from compressor.records import dump, parse
 from compressor.shipping import calibration_of
 from compressor.steps import tune
@@ -46,6 +47,7 @@ def choose(
     timing: Timing | None = None,
     seed: int = 0,
     place: Place = HERE,
+    survey: Survey | None = None,
     progress: Progress = SILENT,
 ) -> Plan:
     """Plan what leaves. A plan that took measurements is kept for resuming: times are never the same twice.
@@ -58,6 +60,7 @@ def choose(
         timing: where its latency counts.
         seed: of everything that is drawn.
         place: where state is kept.
+        survey: of the dense model with these images, from earlier plans.
         progress: listener.
 
     Raises:
@@ -95,6 +98,7 @@ def choose(
         ratio_for=cut.ratio_for,
         train=data.train if data else None,
         seed=seed,
+        survey=survey,
         progress=progress,
     )
     if kept is not None:

@@ -1,43 +1,16 @@
 """What would leave at a ratio: blocks first, then filters of what is left."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from torch import nn
-
-from compressor.data.images import ImageSet
-from compressor.errors import PruneError
-from compressor.load.checkpoint import Checkpoint
-from compressor.progress import SILENT, Progress
-from compressor.prune.block_criteria import BLOCK_CRITERIA
-from compressor.prune.block_order import order_blocks
-from compressor.prune.blocks import Blocks, same_weights, search_blocks
-from compressor.prune.breaking import breaking_groups
-from compressor.prune.cost import Cost, Prediction, count_cost
-from compressor.prune.coupling import CouplingGraph, Group, LeftOut, trace_coupling
-from compressor.prune.criteria import CRITERIA, Material, Scores
+from compressor.prune.blocks import Blocks
+from compressor.prune.cost import Cost
 from compressor.prune.named import check_named, is_kept
-from compressor.prune.selectors import check_globs, check_ratio, group_matches, ratio_of
-from compressor.prune.skeleton import skeleton
+from compressor.prune.selectors import group_matches, ratio_of
+from compressor.prune.survey import Ground, Survey
 from compressor.prune.widths import choose_units, counts, global_ratios, isomorphic_ratios, lowest, next_width
-from compressor.types import Scope, Skipped, Structure
-
-BY_REQUEST = "is kept by request"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """How to choose, apart from how much."""
-
-    structure: Structure = Structure.FILTERS
-    criterion: str = "l1"
-    block_criterion: str | None = None
-    """None: cka where there are training images, else l1."""
-    scope: Scope = Scope.LOCAL
-    round_to: int | None = None
-    keep: tuple[str, ...] = ()
-    ratio_for: Mapping[str, float] = field(default_factory=dict)
-    seed: int = 0
+from compressor.prune.wish import Wish, check_wish
+from compressor.types import Scope, Structure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,57 +28,36 @@ class Choice:
         return not self.blocks and not self.leaving
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
-    """The model after some blocks left: what can be chosen from."""
-
-    all_groups: tuple[Group, ...]
-    groups: tuple[Group, ...]
-    """Those that may lose units."""
-    scores: tuple[Scores, ...]
-    left_out: tuple[LeftOut, ...]
-    prediction: Prediction | None
-    """None where no filters are wanted."""
-    cost: Cost
-    source: str
-    graph: CouplingGraph | None = None
-    """What `cut_units` needs; None where no filters are wanted."""
-
-
 class Chooser:
-    """Answers what would leave at any ratio; what is expensive is found once."""
+    """Answers what would leave one network at any ratio."""
 
-    def __init__(
-        self, checkpoint: Checkpoint, wish: Wish, *, train: ImageSet | None = None, progress: Progress = SILENT
-    ) -> None:
+    def __init__(self, survey: Survey, wish: Wish) -> None:
         """Check the wish against the model.
+
+        Args:
+            survey: of the model; what it found for others is not looked for again.
+            wish: how to choose.
 
         Raises:
             PruneError: an unknown criterion, a glob that matches or decides nothing, a bad ratio or step.
         """
-        _check(wish, checkpoint.model)
-        self._checkpoint = checkpoint
+        model = survey.checkpoint.model
+        check_wish(wish, model)
+        self._survey = survey
         self._wish = wish
-        self._train = train
-        self._progress = progress
-        self._grounds: dict[tuple[str, ...], Ground] = {}
-        self._order: tuple[str, ...] = ()
-        self._kinds = {name: type(module).__name__ for name, module in checkpoint.model.named_modules()}
-        self._found = Blocks(found=(), left_out=())
-        self.removable: tuple[str, ...] = ()
+        self._kinds = {name: type(module).__name__ for name, module in model.named_modules()}
+        has_filters, has_blocks = wish.structure is not Structure.BLOCKS, wish.structure is not Structure.FILTERS
+        found = survey.blocks if has_blocks else Blocks(found=(), left_out=())
+        is_whole = {block.name: is_kept(block, model, wish.keep) for block in found.found}
+        self.kept_blocks = tuple(name for name, kept in is_whole.items() if kept)
+        self.removable = tuple(name for name, kept in is_whole.items() if not kept)
         """Blocks that may leave."""
-        self.kept_blocks: tuple[str, ...] = ()
-        if wish.structure is not Structure.FILTERS:
-            found = self._found = search_blocks(checkpoint.model, checkpoint.input_shape)
-            is_whole = {block.name: is_kept(block, checkpoint.model, wish.keep) for block in found.found}
-            self.kept_blocks = tuple(name for name, kept in is_whole.items() if kept)
-            self.removable = tuple(name for name, kept in is_whole.items() if not kept)
+        self.needed_blocks = found.left_out
+        """Blocks that the model cannot do without."""
         if wish.keep or wish.ratio_for:
-            filters = wish.structure is not Structure.BLOCKS
-            graph = trace_coupling(checkpoint.model, checkpoint.input_shape) if filters else None
-            check_named(checkpoint.model, keep=wish.keep, ratio_for=wish.ratio_for, graph=graph, blocks=self._found)
-        can_compare = train is not None and checkpoint.preprocess is not None
-        self.block_criterion = wish.block_criterion or ("cka" if can_compare else "l1")
+            graph = survey.graph if has_filters else None
+            check_named(model, keep=wish.keep, ratio_for=wish.ratio_for, graph=graph, blocks=found)
+        self.block_criterion = wish.block_criterion or ("cka" if survey.can_compare else "l1")
 
     def choose(self, ratio: float, *, blocks: tuple[str, ...] | None = None) -> Choice:
         """Return what would leave at a ratio in (0, 1).
@@ -160,86 +112,14 @@ class Chooser:
 
     def ground(self, blocks: tuple[str, ...]) -> Ground:
         """Return what can be chosen from when these blocks are gone."""
-        if blocks not in self._grounds:
-            self._grounds[blocks] = self._survey(blocks)
-        return self._grounds[blocks]
+        return self._survey.ground(blocks, self._wish)
 
-    def modules_of(self, blocks: Iterable[str]) -> tuple[str, ...]:
+    def modules_of(self, blocks: Sequence[str]) -> tuple[str, ...]:
         """Return all modules that become the identity when these blocks leave."""
-        modules = {block.name: block.modules for block in self._found.found}
-        return tuple(module for name in blocks for module in modules[name])
+        return self._survey.modules_of(blocks)
 
     def first_blocks(self, num: int) -> tuple[str, ...]:
         """Return the `num` blocks that leave first, in that order."""
-        if num > len(self._order):
-            material = self._material(self._checkpoint.model)
-            blocks = [block for block in self._found.found if block.name in self.removable]
-            order = order_blocks(blocks, material, criterion=self.block_criterion, num=num, progress=self._progress)
-            self._order = tuple(block.name for block in order)
-        return self._order[:num]
-
-    def _material(self, model: nn.Module) -> Material:
-        here = replace(self._checkpoint, model=model)
-        classifier = here.classifier() if self._train is not None and here.preprocess is not None else None
-        return Material(
-            model=model, classifier=classifier, train=self._train, seed=self._wish.seed, progress=self._progress
+        return self._survey.first_blocks(
+            num, among=self.removable, criterion=self.block_criterion, seed=self._wish.seed
         )
-
-    def _survey(self, blocks: tuple[str, ...]) -> Ground:
-        wish, shape = self._wish, self._checkpoint.input_shape
-        model = same_weights(self._checkpoint.model, self.modules_of(blocks))
-        cost = count_cost(model, shape)
-        if wish.structure is Structure.BLOCKS:
-            stay = self._found.left_out
-            return Ground(
-                all_groups=(), groups=(), scores=(), left_out=stay, prediction=None, cost=cost, source="own tracing"
-            )
-        graph = trace_coupling(model, shape)
-        empty = skeleton(model)
-        broken = breaking_groups(empty, graph, shape)
-        reasons = {group.name: BY_REQUEST for group in graph.groups if group_matches(group, wish.keep)} | broken
-        open_groups = [group for group in graph.groups if group.name not in reasons]
-        groups, scores = [], []
-        for group, found in zip(open_groups, self._score(open_groups, model), strict=True):
-            if isinstance(found, Skipped):
-                reasons[group.name] = found.reason
-            else:
-                groups.append(group)
-                scores.append(found)
-        stays = [
-            LeftOut(name=group.name, num_units=group.num_units, reason=reasons[group.name])
-            for group in graph.groups
-            if group.name in reasons
-        ]
-        return Ground(
-            all_groups=graph.groups,
-            groups=tuple(groups),
-            scores=tuple(scores),
-            left_out=(*graph.left_out, *stays, *self._found.left_out),
-            prediction=Prediction(empty, graph, cost),
-            cost=cost,
-            source=graph.source,
-            graph=graph,
-        )
-
-    def _score(self, groups: list[Group], model: nn.Module) -> tuple[Scores | Skipped, ...]:
-        return CRITERIA[self._wish.criterion].score(groups, self._material(model)) if groups else ()
-
-
-def _check(wish: Wish, model: nn.Module) -> None:
-    if wish.criterion not in CRITERIA:
-        raise PruneError(
-            f"criterion {wish.criterion!r} is not known", advice=f"take one of {', '.join(sorted(CRITERIA))}"
-        )
-    if wish.block_criterion is not None and wish.block_criterion not in BLOCK_CRITERIA:
-        raise PruneError(
-            f"block criterion {wish.block_criterion!r} is not known", advice=f"take one of {', '.join(BLOCK_CRITERIA)}"
-        )
-    if wish.round_to is not None and wish.round_to < 1:
-        raise PruneError(
-            f"--round-to {wish.round_to} is not a number of channels", advice="give 8 or 16, or leave it out"
-        )
-    check_globs(wish.keep, model, "--keep")
-    check_globs(wish.ratio_for, model, "--ratio-for")
-    for glob, value in wish.ratio_for.items():
-        check_ratio(value, f"ratio of {glob!r}")

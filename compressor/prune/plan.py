@@ -6,14 +6,16 @@ from compressor.data.images import ImageSet
 from compressor.errors import PruneError
 from compressor.load.checkpoint import Checkpoint
 from compressor.progress import SILENT, Progress
-from compressor.prune.choose import Choice, Chooser, Wish
-from compressor.prune.cost import Cost, count_cost
+from compressor.prune.choose import Choice, Chooser
+from compressor.prune.cost import Cost
 from compressor.prune.coupling import LeftOut
 from compressor.prune.measured import Bench, Measure
 from compressor.prune.plan_record import SCHEMA, GroupPlan, Plan, Target
 from compressor.prune.reach import reach_bytes, reach_counted, reach_latency
 from compressor.prune.selectors import check_ratio
 from compressor.prune.slim import slim
+from compressor.prune.survey import Survey
+from compressor.prune.wish import Wish
 from compressor.records import now, tool_version
 from compressor.types import Scope, Structure
 
@@ -45,6 +47,7 @@ def plan(
     ratio_for: Mapping[str, float] | None = None,
     train: ImageSet | None = None,
     seed: int = 0,
+    survey: Survey | None = None,
     progress: Progress = SILENT,
 ) -> Plan:
     """Choose which filters or blocks leave.
@@ -74,6 +77,7 @@ def plan(
         ratio_for: globs of modules with a ratio of their own; the smallest wins where several match.
         train: training images for criteria that need them.
         seed: of everything that is drawn.
+        survey: of this checkpoint with these images, from earlier plans: what it found is not looked for again.
         progress: told when blocks are tried.
 
     Returns:
@@ -102,8 +106,8 @@ def plan(
     )
     if ratio is not None:
         check_ratio(ratio)
-    chooser = Chooser(checkpoint, wish, train=train, progress=progress)
-    before = count_cost(checkpoint.model, checkpoint.input_shape)
+    chooser = Chooser(survey or Survey(checkpoint, train=train, progress=progress), wish)
+    before = chooser.priced((), {}).cost
 
     def recorded(share: float, choice: Choice, target: Target | None = None) -> Plan:
         return _record(checkpoint, wish, chooser, before=before, ratio=share, choice=choice, target=target)
@@ -187,7 +191,7 @@ def _record(
         seed=wish.seed,
         removed_blocks=chooser.modules_of(choice.blocks),
         groups=groups,
-        left_out=(*ground.left_out, *whole, *blocks),
+        left_out=(*ground.left_out, *chooser.needed_blocks, *whole, *blocks),
         source=ground.source,
         before=before,
         after=choice.cost,

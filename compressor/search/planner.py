@@ -7,9 +7,11 @@ from compressor.errors import PruneError
 from compressor.files import canonical_json, sha256_of_bytes
 from compressor.load.checkpoint import Checkpoint
 from compressor.prune import Cost, Plan
-from compressor.prune.choose import Choice, Chooser, Wish
+from compressor.prune.choose import Choice, Chooser
 from compressor.prune.selectors import ratio_of
+from compressor.prune.survey import Survey
 from compressor.prune.widths import choose_units
+from compressor.prune.wish import Wish
 from compressor.search.record import Candidate, Profile
 from compressor.search.space import Space
 from compressor.shrink import choose
@@ -28,7 +30,7 @@ NUM_HALVINGS = 14
 
 
 class Planner:
-    """Plans candidates of one network. What is dear, such as scores, is found once for each criterion."""
+    """Plans candidates of one network. What is dear, such as scores, is found once."""
 
     def __init__(self, dense: Checkpoint, data: Data, *, template: Cut, space: Space, counted: str, seed: int) -> None:
         """Get ready.
@@ -47,7 +49,7 @@ class Planner:
         self._stages = space.stages
         self._counted = counted
         self._seed = seed
-        self._choosers: dict[tuple[str, str], Chooser] = {}
+        self._survey = Survey(dense, train=data.train)
 
     def plan(self, candidate: Candidate) -> Plan:
         """Return what leaves: at most the candidate's amount stays. Same candidate, same plan.
@@ -68,7 +70,7 @@ class Planner:
                 target_macs=candidate.amount if is_macs else None,
                 target_params=None if is_macs else candidate.amount,
             )
-        return choose(self._dense, cut=cut, data=self._data, seed=self._seed)
+        return choose(self._dense, cut=cut, data=self._data, seed=self._seed, survey=self._survey)
 
     def share(self, cost: Cost, dense: Cost) -> float:
         """Return what stays of what is counted."""
@@ -115,18 +117,15 @@ class Planner:
         return chooser.priced(blocks, choose_units(scored, ratios, round_to=self._template.round_to))
 
     def _chooser(self, candidate: Candidate) -> Chooser:
-        key = (str(candidate.structure), candidate.criterion)
-        if key not in self._choosers:
-            wish = Wish(
-                structure=candidate.structure,
-                criterion=candidate.criterion,
-                block_criterion=self._template.block_criterion,
-                round_to=self._template.round_to,
-                keep=self._template.keep,
-                seed=self._seed,
-            )
-            self._choosers[key] = Chooser(self._dense, wish, train=self._data.train)
-        return self._choosers[key]
+        wish = Wish(
+            structure=candidate.structure,
+            criterion=candidate.criterion,
+            block_criterion=self._template.block_criterion,
+            round_to=self._template.round_to,
+            keep=self._template.keep,
+            seed=self._seed,
+        )
+        return Chooser(self._survey, wish)
 
     def _count(self, cost: Cost) -> int:
         return cost.macs if self._counted == "macs" else cost.params

@@ -10,8 +10,10 @@ from compressor.errors import PruneError
 from compressor.load.checkpoint import Checkpoint
 from compressor.progress import SILENT, Progress
 from compressor.prune import Cost
-from compressor.prune.choose import Chooser, Wish
+from compressor.prune.choose import Chooser
 from compressor.prune.selectors import check_ratio
+from compressor.prune.survey import Survey
+from compressor.prune.wish import Wish
 from compressor.records import now, tool_version
 from compressor.sensitivity.examine import Examiner, Score
 from compressor.sensitivity.record import SCHEMA, Sensitivity, SensitivityRow
@@ -72,7 +74,7 @@ def measure_sensitivity(
         raise PruneError("no ratio was given", advice="give at least one, for example 0.5")
     images = stratified(data.need("select"), num_images, seed=seed).in_memory(progress=progress)
     wish = Wish(structure=Structure.BOTH, criterion=criterion, seed=seed)
-    chooser = Chooser(checkpoint, wish, train=data.train, progress=progress)
+    chooser = Chooser(Survey(checkpoint, train=data.train, progress=progress), wish)
     ground = chooser.ground(())
     trials, left_out = find_trials(checkpoint, chooser, ratios)
     examiner = Examiner(

@@ -66,7 +66,7 @@ def find_trials(
     Raises:
         PruneError: nothing can leave this model at these ratios.
     """
-    left_out = list(chooser.ground(()).left_out)
+    left_out = [*chooser.ground(()).left_out, *chooser.needed_blocks]
     trials = [*_groups(chooser, ratios, left_out), *_blocks(checkpoint, chooser)]
     if not trials:
         reasons = "; ".join(f"{left.name}: {left.reason}" for left in left_out[:3]) or "it has no layers to prune"

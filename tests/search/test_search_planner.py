@@ -1,17 +1,21 @@
 """From a candidate to a plan: never more than was allowed, spread as the profile says."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import pytest
 import torch
 
 from compressor.data import Data, open_data, parse_preprocess
 from compressor.load import Checkpoint, build, load
-from compressor.prune import trace_coupling
+from compressor.prune import CRITERIA, Group, trace_coupling
+from compressor.prune.criteria import Material, Scores
 from compressor.search.planner import STEEPNESS, Planner, digest_of_cut
 from compressor.search.record import Candidate, Profile
 from compressor.search.space import Space, space_of, stages_of
 from compressor.search.wanted import Wanted
 from compressor.task import Cut
-from compressor.types import Minimise, Structure
+from compressor.types import Minimise, Skipped, Structure
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +75,32 @@ def test_no_more_stays_than_was_allowed(dense: Checkpoint, data: Data, profile: 
     assert digest_of_cut(made) == digest_of_cut(
         plans.plan(Candidate(structure=Structure.BOTH, criterion="l1", profile=profile, amount=0.4))
     )
+
+
+def test_a_criterion_is_asked_once_for_the_same_blocks(
+    dense: Checkpoint, data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Taylor takes passes over images: they serve all sizes, spreads and structures, and the plans stay the same."""
+    num_groups: list[int] = []
+    taylor = CRITERIA["taylor"]
+
+    def score(groups: Sequence[Group], material: Material) -> tuple[Scores | Skipped, ...]:
+        num_groups.append(len(groups))
+        return taylor.score(groups, material)
+
+    monkeypatch.setitem(CRITERIA, "taylor", replace(taylor, score=score))
+    candidates = [
+        Candidate(structure=structure, criterion="taylor", profile=profile, amount=amount)
+        for structure in (Structure.FILTERS, Structure.BOTH)
+        for profile in Profile
+        for amount in (0.6, 0.5)
+    ]
+    together, _ = planner(dense, data)
+    digests = [digest_of_cut(together.plan(each)) for each in candidates]
+    assert len(num_groups) == 2  # the whole network, and the one without its removable block
+    assert len(set(digests)) == 8  # of each profile and amount: the block does not leave here
+    alone = [digest_of_cut(planner(dense, data)[0].plan(each)) for each in candidates[:4]]
+    assert digests[:4] == alone
 
 
 def test_early_stages_lose_more_or_less_as_the_profile_says(dense: Checkpoint, data: Data) -> None:
