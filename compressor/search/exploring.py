@@ -27,7 +27,8 @@ def explore(site: Site, *, num_more: float = 0, progress: Progress = SILENT) -> 
         progress: listener.
 
     Raises:
-        CompressorError: what is wrong with all candidates, or the time limit; the heat at hand is given back.
+        CompressorError: what is wrong with all candidates, or the time limit; the heat at hand is given back, or if it
+            was being written, kept or given back as a whole.
     """
     most = site.wanted.most_trials + num_more
     total = int(most) if most < float("inf") else None
@@ -38,6 +39,8 @@ def explore(site: Site, *, num_more: float = 0, progress: Progress = SILENT) -> 
             insisting = Insisting(step, site.clock, ended, site.study)
             try:
                 heat = _held(site, most, insisting, progress)
+                if heat:
+                    site.study.give(heat)
             except Late:
                 site.study.drop()
                 progress.say("the heat at hand was given up: what is left of --budget is for the release")
@@ -49,7 +52,6 @@ def explore(site: Site, *, num_more: float = 0, progress: Progress = SILENT) -> 
                 if site.study.is_exhausted:
                     progress.say("nothing is left to try: the next size is within a hundredth of one that was tried")
                 break
-            site.study.give(heat)
             _tell(heat, progress)
             before, ended = len(heats_of(ended)), site.study.trials()
             step.advance(len(heats_of(ended)) - before, _note(site, ended))

@@ -157,10 +157,9 @@ class Study:
             self._study.set_user_attr(f"{AMENDED}{record.number}", dump(record).decode())
 
     def drop(self) -> None:
-        """Give the heat that was taken back: it was not examined to its end."""
+        """Give the heat that was taken back, unless it was examined to its end and all of it was kept."""
         with calmly(), contextlib.suppress(Exception):
-            for trial, _ in self._open.values():
-                self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL, skip_if_finished=True)
+            self._settle([each for each in self._running() if each.number in self._open])
         self._open.clear()
 
     def seen(self) -> None:
@@ -252,13 +251,21 @@ class Study:
         return sum(number < first for number in running | ended)
 
     def _forget_the_dead(self) -> None:
-        """Give back what processes of this machine had taken that are no more, and end what they had given."""
+        """Settle what processes of this machine had taken that are no more."""
+        now = time.time()
+        self._settle(
+            [
+                each
+                for each in self._running()
+                if self._is_dead(each.user_attrs)
+                and (BY in each.user_attrs or now - each.datetime_start.timestamp() > SIGNING_SECONDS)
+            ]
+        )
+
+    def _settle(self, running: Sequence[Any]) -> None:
+        """Give back what nobody examines any more, and end what had been given."""
         given = {each.number for each in self._study.get_trials(deepcopy=False) if GIVEN in each.user_attrs}
-        for each in self._running():
-            is_signed = BY in each.user_attrs
-            age = time.time() - each.datetime_start.timestamp()
-            if not self._is_dead(each.user_attrs) or not (is_signed or age > SIGNING_SECONDS):
-                continue
+        for each in running:
             text = each.user_attrs.get(RECORD)
             if text is not None and _heat_of(each) in given:
                 self._end(parse(text.encode(), Trial, source=f"trial {each.number} of {self.name}"))

@@ -14,7 +14,7 @@ from search_trials import condition, trial
 from compressor.errors import MachineError, OptionError
 from compressor.search import database
 from compressor.search import study as module
-from compressor.search.bracket import NUM_HALVINGS
+from compressor.search.bracket import NUM_HALVINGS, heats_of
 from compressor.search.database import check_engine, storage_at
 from compressor.search.record import Candidate, Profile, Standing, Trial
 from compressor.search.space import Space
@@ -180,6 +180,33 @@ def test_a_heat_is_kept_as_a_whole_or_not_at_all(
         assert num == (2 * len(SPACE.criteria) if num_told >= 0 else len(SPACE.criteria))
         assert [each.candidate for each in resumed.trials()] == expected[:num]
         assert run(resumed, 3 if num_told < 0 else 1)[: len(expected) - num] == expected[num:]
+
+
+@pytest.mark.parametrize("num_told", [None, 0, 1])
+def test_interrupted_where_the_process_lives_on_a_heat_is_nobodys(
+    num_told: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a notebook: the heat is ended or given back at once, and the next search waits for nobody."""
+    with opened(tmp_path) as study, monkeypatch.context() as patch:
+        run(study, 1)
+        left, real = [num_told or 0], study._end
+
+        def end(record: Trial) -> None:
+            if not left[0]:
+                raise KeyboardInterrupt
+            left[0] -= 1
+            real(record)
+
+        patch.setattr(study, "_end", end)
+        if num_told is None:
+            patch.setattr(module, "GIVEN", "not given")
+        with pytest.raises(KeyboardInterrupt):
+            run(study, 1)
+        patch.undo()
+        study.drop()
+        assert study.num_running() == 0
+        assert len(heats_of(study.trials())) == (1 if num_told is None else 2)
+        assert len(run(study, 1)) == len(SPACE.criteria)
 
 
 def test_what_a_dead_process_had_taken_is_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
