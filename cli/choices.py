@@ -13,7 +13,7 @@ from cli.tuning import cache_dir, recipe_of
 from cli.values import parse_accept, parse_ceiling, parse_latency, parse_ratio_for, parse_size
 from compressor.attacks import parse_threat
 from compressor.certify.battery import read_battery
-from compressor.certify.certify import check_auditing, check_proving
+from compressor.certify.refusing import check_auditing, check_proving
 from compressor.corruptions.published import check_folder
 from compressor.data import Data, parse_preprocess
 from compressor.errors import OptionError

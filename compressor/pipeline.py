@@ -13,7 +13,7 @@ from torch import nn
 from compressor.assemble import NUM_PROBES, Records, bundle_files, replay_of, summary_of
 from compressor.bundle import write_bundle
 from compressor.certify.certificate import with_commands
-from compressor.certify.certify import check_auditing, check_proving
+from compressor.certify.refusing import check_auditing, check_proving
 from compressor.data import stratified
 from compressor.errors import DataError
 from compressor.export.form import Form

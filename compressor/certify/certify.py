@@ -13,39 +13,34 @@ from compressor.certify.battery import read_battery
 from compressor.certify.campaign import Campaign, fight_all, fight_until_certain, in_random_order
 from compressor.certify.certificate import (
     SCHEMA,
-    Artefact,
-    AttackResult,
     Certificate,
     DataFacts,
     ModelFacts,
     Result,
     Run,
     Searched,
-    ThreatResult,
     digest_of_result,
 )
 from compressor.certify.claim import claim_text
 from compressor.certify.collect import outcomes_of
+from compressor.certify.concluding import artefact_of, curve_flags, threat_results
 from compressor.certify.corrupting import corruption_outcome, open_pictures
 from compressor.certify.corruption_outcome import CorruptionOutcome
 from compressor.certify.demand import Demands
-from compressor.certify.fights import Fight
 from compressor.certify.fleet import Fleet
 from compressor.certify.intervals import IntervalMethod, Intervals
-from compressor.certify.numbers import Numbers, ThreatNumbers
 from compressor.certify.outcomes import Outcomes, recompute
 from compressor.certify.proving import proofs_of
-from compressor.certify.twins import check_labels
+from compressor.certify.refusing import check_auditing, check_demands, check_models, check_options, check_proving
 from compressor.certify.work import Party, party, work_on
 from compressor.corruptions.published import PublishedSet
 from compressor.data.images import ImageSet
-from compressor.errors import CertifyError, OptionError
 from compressor.load.checkpoint import Checkpoint
 from compressor.progress import SILENT, Progress
 from compressor.records import now, tool_version
 from compressor.runtime.crew import ALONE, Crew
 from compressor.runtime.machine import host, versions
-from compressor.types import Precision, Role
+from compressor.types import Role
 
 
 def certify(
@@ -126,12 +121,12 @@ def certify(
         DataError: the published arrays of corruptions cannot be used.
     """
     begun = time.monotonic()
-    _check_options(confidence, batch_size, audit)
-    _check_demands(demands, threats, baseline)
+    check_options(confidence, batch_size, audit)
+    check_demands(demands, threats, baseline)
     check_proving(prove=prove, threats=threats)
     check_auditing(audit=audit, threats=threats)
     chosen = read_battery(battery)
-    _check_models(model, images, baseline)
+    check_models(model, images, baseline)
     pictures = None
     if corruptions_from is not None:
         pictures = open_pictures(corruptions_from, model=model, num_images=len(images), seed=seed)
@@ -168,8 +163,8 @@ def certify(
         proofs=proofs,
     )
     numbers = recompute(outcomes)
-    kind = _artefact(slim, model)
-    results = _threat_results(numbers, fought, chosen.name) if threats else ()
+    kind = artefact_of(slim, model)
+    results = threat_results(numbers, fought, chosen.name) if threats else ()
     result = Result(
         model=ModelFacts(sha256=model.sha256, architecture=model.architecture, params=params, macs=macs),
         artefact=kind,
@@ -191,7 +186,7 @@ def certify(
         curve=numbers.curve,
         corruptions=numbers.corruptions,
         baseline=numbers.baseline,
-        claim=claim_text(kind, numbers, results, searched, curve_flags=_curve_flags(fought, threats)),
+        claim=claim_text(kind, numbers, results, searched, curve_flags=() if threats else curve_flags(fought)),
         seed=seed,
         searched=searched,
     )
@@ -213,117 +208,7 @@ def certify(
     return certificate, outcomes
 
 
-def _curve_flags(fought: Campaign, threats: Sequence[Threat]) -> list[str]:
-    return [] if threats else list(dict.fromkeys(flag.id for fight in fought.fights for flag in fight.flags))
-
-
-def _artefact(slim: Party, model: Checkpoint) -> Artefact:
-    session = slim.twins.session
-    if session is None:
-        return Artefact(kind="torch", sha256=model.sha256)
-    precision = session.metadata.get("precision")
-    return Artefact(
-        kind="onnx",
-        sha256=str(slim.identity["artefact"]),
-        precision=None if precision == Precision.FP32 else precision,
-        takes_frames=session.takes_frames or None,
-    )
-
-
-def _check_options(confidence: float, batch_size: int, audit: int) -> None:
-    if not 0 < confidence < 1:
-        raise OptionError(f"confidence must be between 0 and 1, not {confidence}", advice="use 0.95")
-    if batch_size < 1:
-        raise OptionError(f"the batch size must be at least 1, not {batch_size}", advice="leave it out to use 256")
-    if audit < 0:
-        raise OptionError(f"--audit must not be negative, and is {audit}", advice="leave it out to audit nothing")
-
-
-def _check_demands(demands: Demands | None, threats: Sequence[Threat], baseline: Checkpoint | None) -> None:
-    for demand in demands.each if demands else ():
-        assert demand.threat is None or demand.threat in threats, "the caller attacks every threat that it decides on"
-        if demand.most_drop is not None and baseline is None:
-            raise OptionError(
-                "the policy limits what may be lost against the baseline, and there is none to compare with",
-                advice="add --baseline with the model as delivered",
-            )
-
-
-def check_proving(*, prove: bool, threats: Sequence[Threat]) -> None:
-    """Refuse to prove where there is no threat.
-
-    Raises:
-        OptionError: a proof was asked for, and no threat named.
-    """
-    if prove and not threats:
-        raise OptionError(
-            "--prove was asked for, and no threat is named: there is nothing to prove",
-            advice="name one, for example --threat linf:2/255, or leave --prove out",
-        )
-
-
-def check_auditing(*, audit: int, threats: Sequence[Threat]) -> None:
-    """Refuse to audit where there is no threat.
-
-    Raises:
-        OptionError: an audit was asked for, and no threat named.
-    """
-    if audit and not threats:
-        raise OptionError(
-            f"--audit {audit} was asked for, and no threat is named: there are no survivors to audit",
-            advice="name one, for example --threat linf:2/255, or leave --audit out",
-        )
-
-
-def _check_models(model: Checkpoint, images: ImageSet, baseline: Checkpoint | None) -> None:
-    check_labels(images.labels, model)
-    if tuple(images.shape) != tuple(model.input_shape):
-        raise CertifyError(
-            f"the images are {tuple(images.shape)}, the model takes {tuple(model.input_shape)}",
-            advice="open the data with the model's --input-size",
-        )
-    if baseline is not None and (baseline.input_shape, baseline.num_classes) != (model.input_shape, model.num_classes):
-        raise CertifyError(
-            f"the baseline takes {tuple(baseline.input_shape)} and answers {baseline.num_classes} classes, the model "
-            f"{tuple(model.input_shape)} and {model.num_classes}",
-            advice="give the model that this one was made from",
-        )
-
-
 def _shaken(fought: Campaign, slim: Party, dense: Party | None, pictures: PublishedSet | None) -> CorruptionOutcome:
     labels, reply = fought.work.images.labels, fought.dense_reply
     theirs = None if dense is None or reply is None else (dense, reply.right(labels))
     return corruption_outcome(fought.work, (slim, fought.reply.right(labels)), theirs, pictures=pictures)
-
-
-def _threat_results(numbers: Numbers, fought: Campaign, battery: str) -> tuple[ThreatResult, ...]:
-    pairs = zip(numbers.threats, fought.fights, strict=True)
-    return tuple(_threat_result(each, fight, battery, numbers, fought.decided_after) for each, fight in pairs)
-
-
-def _threat_result(
-    found: ThreatNumbers, fight: Fight, battery: str, numbers: Numbers, decided_after: int | None
-) -> ThreatResult:
-    return ThreatResult(
-        norm=found.norm,
-        epsilon=found.epsilon,
-        battery=battery,
-        battery_sha256=fight.attacks_sha256,
-        robust_accuracy=found.robust_accuracy,
-        interval=found.interval,
-        confidence=numbers.confidence,
-        interval_method=numbers.interval_method,
-        decided_after=decided_after,
-        num_forward=fight.slim.num_forward,
-        num_backward=fight.slim.num_backward,
-        attacks=tuple(
-            AttackResult(
-                name=one.name, settings=attack.settings, num_attempted=one.num_attempted, num_broken=one.num_broken
-            )
-            for one, attack in zip(found.attacks, fight.slim.attacks, strict=True)
-        ),
-        flags=fight.flags,
-        audit=fight.audit,
-        proved_accuracy=found.proved_accuracy,
-        proof=found.proof,
-    )

@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import nn
 
 from compressor.certify.certificate import Searched
-from compressor.certify.certify import check_proving
+from compressor.certify.refusing import check_proving
 from compressor.errors import Undecided
 from compressor.files import write_whole
 from compressor.gate.judge import check_accepted
