@@ -263,10 +263,8 @@ def release_of(params: Params, *, cut: Cut | None = None, commands: tuple[str, .
         commands: as it was typed.
 
     Raises:
-        OptionError: options that contradict each other, or an audit of nothing.
+        OptionError: options that contradict each other.
     """
-    if params["audit"]:
-        check_auditing(audit=params["audit"], threats=threats_of(read_policy(params["policy"])))
     timed = any(params[name] is not None for name in ("provider", "batch", "threads"))
     return Task(
         data=params["data"],

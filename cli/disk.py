@@ -7,6 +7,11 @@ FULL = "free the disk, or choose another place with --output and --work-dir; the
 ADVICE = {
     errno.ENOSPC: FULL,
     errno.EDQUOT: FULL,
+    errno.EACCES: "check who may read and write there, or choose another place",
+    errno.EPERM: "check who may read and write there, or choose another place",
+    errno.EISDIR: "name a file, not a folder",
+    errno.ENOTDIR: "check the path: a part of it is a file, and not a folder",
+    errno.ENAMETOOLONG: "choose a shorter name",
     errno.EROFS: "choose another place with --output and --work-dir",
     errno.EIO: "check the drive and the cable or network behind it, then run the same command again",
     errno.ESTALE: "mount the network drive anew, then run the same command again",

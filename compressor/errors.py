@@ -92,6 +92,11 @@ class Undecided(CompressorError):
     """The time limit was reached, or evidence is missing. Blocks like a rejection."""
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text, or its type where it has none."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
 OUT_OF_MEMORY = ("out of memory", "not enough memory", "allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
 """What torch says when memory runs out, on either device."""
 

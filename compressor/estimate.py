@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from compressor.asked import admitted, battery_of
 from compressor.attacks.passes import passes
 from compressor.attacks.threat import Threat
 from compressor.certify.battery import read_battery
@@ -15,10 +16,8 @@ from compressor.certify.proving import NUM_SMOOTHED
 from compressor.data import Data
 from compressor.evaluate import chunk_size
 from compressor.finetune import Prepared, Recipe
-from compressor.gate.judge import check_accepted
-from compressor.gate.policy import read_policy, threats_of
+from compressor.gate.policy import threats_of
 from compressor.load import Checkpoint
-from compressor.measured import battery_of, usable_timings
 from compressor.progress import SILENT, Progress
 from compressor.prove import OutOfReach, Prover, trace
 from compressor.prove.smoothing import NUM_CHOOSING, NUM_DRAWS
@@ -104,14 +103,14 @@ def estimate_release(source: Path | nn.Module, task: Task, *, progress: Progress
     Raises:
         CompressorError: whatever the release itself would refuse at its beginning.
     """
-    policy = read_policy(task.policy)
-    check_accepted(policy, task.accept)
-    usable_timings(task, policy)
+    policy = admitted(task)
     dense, data = fit(
         open_model(source, progress=progress, **task.source),
         task.data,
+        expect_accuracy=task.expect_accuracy,
         seed=task.seed,
         device=task.place.device,
+        cache=task.place.cache_dir,
         progress=progress,
     )
     per_image = seconds_per_image(dense, device=task.place.device)

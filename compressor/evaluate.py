@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from compressor.data.images import ImageSet
-from compressor.errors import CertifyError, is_out_of_memory
+from compressor.errors import CertifyError, first_line, is_out_of_memory
 from compressor.progress import SILENT, Progress
 
 LARGEST_CHUNK = 32
@@ -159,8 +159,8 @@ def _answer(
         # A fresh chunk even where nothing is padded: a slice of the batch may start at another alignment.
         chunk = torch.zeros((size, *shape))
         chunk[: len(part)] = part
-        with torch.inference_mode(), _exact(device):
-            return _forward(model, chunk.to(device))[: len(part)].float().cpu()
+        with torch.inference_mode(), exact(device):
+            return forward(model, chunk.to(device))[: len(part)].float().cpu()
 
     starts = range(0, len(batch), size)
     logits = torch.cat(list(pool.map(one, starts) if pool and len(starts) > 1 else map(one, starts)))
@@ -174,22 +174,27 @@ def _answer(
     return logits
 
 
-def _exact(device: torch.device) -> AbstractContextManager[None]:
+def exact(device: torch.device) -> AbstractContextManager[None]:
     """Keep cuDNN to float32 and to repeatable kernels; its flags are global, so on the CPU they are left alone."""
     if device.type != "cuda":
         return nullcontext()
     return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
 
 
-def _forward(model: nn.Module, chunk: Tensor) -> Tensor:
+def forward(model: nn.Module, chunk: Tensor) -> Tensor:
+    """Return what a model answers (n, K) to a chunk of images (n, C, H, W).
+
+    Raises:
+        CertifyError: it cannot take them, or answers something else than logits.
+    """
     size = "x".join(str(extent) for extent in chunk.shape[1:])
     try:
         logits = model(chunk)
-    except RuntimeError as error:
+    except Exception as error:
         if is_out_of_memory(error):
             raise
         raise CertifyError(
-            f"the model cannot take images of {size} (channels, height, width): {str(error).splitlines()[0]}",
+            f"the model cannot take images of {size} (channels, height, width): {first_line(error)}",
             advice="check --input-size and --arch against what the model was trained on",
         ) from error
     if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(chunk):

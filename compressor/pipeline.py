@@ -10,20 +10,19 @@ from pathlib import Path
 
 from torch import nn
 
+from compressor.asked import admitted, battery_of, timings_of
 from compressor.assemble import NUM_PROBES, Records, bundle_files, replay_of, summary_of
 from compressor.bundle import write_bundle
 from compressor.certify.certificate import with_commands
-from compressor.certify.refusing import check_auditing, check_proving
 from compressor.data import stratified
 from compressor.errors import DataError
 from compressor.export.form import Form
 from compressor.export.onnx import export_onnx, fits_one_file
 from compressor.gate.evidence import evidence_of
-from compressor.gate.judge import check_accepted, judge
-from compressor.gate.policy import demands_of, read_policy, threats_of
+from compressor.gate.judge import judge
+from compressor.gate.policy import demands_of, threats_of
 from compressor.gate.verdict import Verdict
 from compressor.load import Checkpoint
-from compressor.measured import battery_of, usable_timings
 from compressor.progress import SILENT, Progress
 from compressor.prune import count_cost
 from compressor.records import now
@@ -56,12 +55,9 @@ def release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT
     Raises:
         CompressorError: of the station that could not go on; nothing half-written is left.
     """
-    policy = read_policy(task.policy)
-    check_accepted(policy, task.accept)
-    policy_bytes = task.policy.read_bytes()
+    policy = admitted(task)
+    policy_bytes, timings = task.policy.read_bytes(), timings_of(task, policy)
     place, seed = task.place, task.seed
-    check_proving(prove=task.prove, threats=threats_of(policy))
-    check_auditing(audit=task.audit, threats=threats_of(policy))
 
     dense, data = fit(
         open_model(source, progress=progress, **task.source),
@@ -74,7 +70,6 @@ def release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT
     )
     if data.test is None:
         raise DataError(f"{data.spec} has no test images", advice="a release is certified on a test split")
-    timings = usable_timings(task, policy)
     shrunk = shrink(
         dense,
         cut=task.cut,

@@ -156,10 +156,16 @@ def nan_for_bright(images: Tensor) -> Tensor:
     return logits
 
 
+def refuses(images: Tensor) -> Tensor:
+    """Raise as vision transformers do, with no word."""
+    raise AssertionError
+
+
 BAD = {
     "a tuple": (lambda images: (images,), "with a tuple, not with logits (32, classes)"),
     "four axes": (lambda images: images, "with a tensor of shape (32, 3, 12, 12)"),
     "one row": (lambda images: images.flatten(1)[:1], "with a tensor of shape (1, 432)"),
+    "no word": (refuses, "cannot take images of 3x12x12 (channels, height, width): AssertionError"),
     "another shape": (nn.Linear(7, 2), "cannot take images of 3x12x12 (channels, height, width)"),
 }
 

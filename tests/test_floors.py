@@ -35,7 +35,7 @@ FLOORS = {
     "compressor.pipeline": 62,
     "compressor.verify": 60,
     "compressor.task": 58,
-    "compressor.measured": 59,
+    "compressor.asked": 59,
     "compressor.assemble": 59,
     "compressor.measures": 59,
     "compressor.steps": 60,

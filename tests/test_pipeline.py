@@ -14,8 +14,6 @@ from cli import reports
 from compressor.errors import DataError, MachineError, PolicyError, Rejected
 from compressor.export.form import Form
 from compressor.finetune import Recipe
-from compressor.gate.policy import parse_policy
-from compressor.measured import timings_of
 from compressor.runtime.session import open_session
 from compressor.task import Cut, Place, Task, Timing
 from compressor.types import InputForm, Precision
@@ -162,11 +160,6 @@ def test_nothing_is_begun_that_cannot_be_judged(task: Task, digits_checkpoint: P
     with pytest.raises(DataError):
         compressor.release(digits_checkpoint, replace(task, data=str(tmp_path / "train-only.npz")))
     assert not task.output.exists()
-
-
-def test_each_latency_row_of_a_policy_is_timed_once() -> None:
-    """Rows that ask for the same configuration share one measurement."""
-    assert timings_of(parse_policy(POLICY, "test")) == [Timing(batches=(1,)), Timing(batches=(2,))]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """A classifier as attacks see it: logits and input gradients, counted, and never touched otherwise."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import Protocol
 
@@ -10,8 +10,7 @@ from torch import Tensor, nn
 
 from compressor.attacks.chunks import Chunks
 from compressor.attacks.losses import Loss
-from compressor.errors import CertifyError, is_out_of_memory
-from compressor.evaluate import chunk_size
+from compressor.evaluate import chunk_size, exact, forward
 
 MOST_SLOTS = 16
 """An image keeps its slot while others fall, so chunks run half empty; measured, 16 waste less than 32."""
@@ -168,11 +167,11 @@ class AttackedModel:
         return is_possible
 
     def _forward(self, chunk: Tensor) -> tuple[Tensor]:
-        with torch.no_grad(), self._exact():
+        with torch.no_grad(), exact(self.device):
             return (self._answer(chunk),)
 
     def _backward(self, chunk: Tensor, loss: Loss, *given: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        with torch.enable_grad(), self._exact(), self._searching():
+        with torch.enable_grad(), exact(self.device), self._searching():
             chunk = chunk.detach().requires_grad_()
             logits = self._answer(chunk)
             losses = loss(logits, *given)
@@ -183,29 +182,7 @@ class AttackedModel:
         return logits.detach(), losses.detach(), gradient
 
     def _answer(self, chunk: Tensor) -> Tensor:
-        size = "x".join(str(extent) for extent in chunk.shape[1:])
-        try:
-            logits = self.classifier(chunk)
-        except RuntimeError as error:
-            if is_out_of_memory(error):
-                raise
-            raise CertifyError(
-                f"the model cannot take images of {size} (channels, height, width): {str(error).splitlines()[0]}",
-                advice="check --input-size and --arch against what the model was trained on",
-            ) from error
-        if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(chunk):
-            got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-            raise CertifyError(
-                f"the model answers {len(chunk)} images with {got}, not with logits ({len(chunk)}, classes)",
-                advice="wrap it so that forward returns one row of logits per image",
-            )
-        return logits.float()
-
-    def _exact(self) -> AbstractContextManager[None]:
-        """Keep cuDNN to float32 and to repeatable kernels; its flags are global, so on the CPU they are left alone."""
-        if self.device.type != "cuda":
-            return nullcontext()
-        return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+        return forward(self.classifier, chunk).float()
 
     def _searching(self) -> AbstractContextManager[object]:
         """Return what a pass with a gradient runs in; autocast belongs to a thread, so it is entered in each."""

@@ -131,7 +131,8 @@ def open_bundle(folder: Path) -> Bundle:
             f"{folder} holds none of a bundle's files",
             advice="give the folder itself, exports/NAME-DIGEST8, not the one above it",
         )
-    digest = bundle_digest((folder / SUMS).read_bytes()) if SUMS in names else None
+    has_sums = SUMS in names and (folder / SUMS).stat().st_size <= MAX_SUMS_BYTES
+    digest = bundle_digest((folder / SUMS).read_bytes()) if has_sums else None
     return Bundle(folder=folder, names=names, digest=digest)
 
 

@@ -19,11 +19,10 @@ def artefact_of(slim: Party, model: Checkpoint) -> Artefact:
     session = slim.twins.session
     if session is None:
         return Artefact(kind="torch", sha256=model.sha256)
-    precision = session.metadata.get("precision")
     return Artefact(
         kind="onnx",
         sha256=str(slim.identity["artefact"]),
-        precision=None if precision == Precision.FP32 else precision,
+        precision=None if session.precision is Precision.FP32 else session.precision,
         takes_frames=session.takes_frames or None,
     )
 

@@ -103,9 +103,8 @@ class Twins:
         """Why a bound about the float32 network says nothing about the file; None where it is float32 itself."""
         if self.session is None:
             return None
-        precision = self.session.metadata.get("precision", Precision.FP32)
-        if precision != Precision.FP32:
-            return f"the file computes in {precision}, and bounds are about the float32 network"
+        if self.session.precision is not Precision.FP32:
+            return f"the file computes in {self.session.precision}, and bounds are about the float32 network"
         if self.session.takes_frames:
             return "the file sees images rounded to bytes, and bounds are about images as they are"
         return None

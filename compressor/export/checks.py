@@ -6,7 +6,7 @@ import numpy as np
 
 from compressor.errors import CompressorError, ExportError
 from compressor.export.form import Form
-from compressor.export.tracing import BATCH, first_line
+from compressor.export.tracing import BATCH, reason_of
 from compressor.load.checkpoint import Checkpoint
 from compressor.runtime.quiet import quiet
 from compressor.runtime.session import open_session
@@ -64,7 +64,7 @@ def _check_graph(content: bytes) -> None:
             onnx.checker.check_model(content, full_check=True)
             reason = None
         except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, ValueError) as error:
-            reason = first_line(error)
+            reason = reason_of(error)
     if reason:
         raise ExportError(f"the exporter wrote an invalid file: {reason}", advice="use another --opset")
 

@@ -88,7 +88,7 @@ def check_parity(
         MachineError: the provider does not load here.
     """
     session = open_session(onnx, provider=provider)
-    precision = Precision(session.metadata.get("precision", Precision.FP32))
+    precision = session.precision
     limit = MAX_REL[precision] if max_rel is None else max_rel
     batches = BATCHES if session.batch is None else (session.batch,)
     probes, labels = _probes(checkpoint.input_shape, images, num_images=num_images, seed=seed)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from compressor.errors import ExportError
+from compressor.errors import ExportError, first_line
 from compressor.export.form import Form
 from compressor.runtime.quiet import quiet
 
@@ -35,7 +35,7 @@ def own_copy(classifier: nn.Module) -> nn.Module:
         mine = copy.deepcopy(classifier)
     except (RuntimeError, TypeError) as error:
         raise ExportError(
-            f"the model cannot be copied: {first_line(error)}", advice="detach tensors that modules hold as attributes"
+            f"the model cannot be copied: {reason_of(error)}", advice="detach tensors that modules hold as attributes"
         ) from error
     return mine.to(device="cpu", dtype=torch.float32).eval().requires_grad_(requires_grad=False)
 
@@ -127,7 +127,7 @@ def _untraceable(
     failure: Exception | None, advice: str = "replace the operation it names by one that torch.export can trace"
 ) -> ExportError:
     error = ExportError(
-        f"torch cannot export this model: {first_line(_root(failure))}",
+        f"torch cannot export this model: {reason_of(_root(failure))}",
         advice=advice,
     )
     error.__cause__ = failure
@@ -141,8 +141,7 @@ def _root(error: BaseException | None) -> BaseException | None:
     return error
 
 
-def first_line(error: BaseException | None) -> str:
+def reason_of(error: BaseException | None) -> str:
     """Return the first line that an error says, in ASCII, at most 300 characters."""
-    text = str(error) if error is not None else "no reason given"
-    line = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
+    line = "no reason given" if error is None else first_line(error)
     return line.encode("ascii", "replace").decode()[:300]

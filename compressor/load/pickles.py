@@ -16,7 +16,7 @@ from typing import IO, Any
 import torch
 from torch import Tensor
 
-from compressor.errors import LoadError, UntrustedPickle
+from compressor.errors import LoadError, UntrustedPickle, first_line
 from compressor.load.limits import check_pickle
 
 LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9c"
@@ -188,7 +188,7 @@ def read_pickle(path: Path, *, trust_pickle: bool) -> object:
             advice="save the state dict with torch.save, or add --trust-pickle if you trust the file",
         )
     raise LoadError(
-        f"{path} is truncated or damaged: {_first_line(failed)}",
+        f"{path} is truncated or damaged: {_reason(failed)}",
         advice="copy or download the file again",
     ) from failed
 
@@ -211,9 +211,7 @@ def read_torchscript(path: Path, *, trust_pickle: bool) -> dict[str, Tensor]:
             script: Any = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
             weights: dict[str, Tensor] = dict(script.state_dict())
         except Exception as error:
-            raise LoadError(
-                f"{path} is damaged: {_first_line(error)}", advice="export the TorchScript again"
-            ) from error
+            raise LoadError(f"{path} is damaged: {_reason(error)}", advice="export the TorchScript again") from error
     return weights
 
 
@@ -230,6 +228,5 @@ def _is_foreign_pickle(path: Path) -> bool:
     return head[:1] == b"\x80" and head != LEGACY_MAGIC
 
 
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].partition("  (")[0][:200] if lines else type(error).__name__
+def _reason(error: Exception) -> str:
+    return first_line(error).partition("  (")[0][:200]

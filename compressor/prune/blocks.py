@@ -14,9 +14,10 @@ from typing import Any
 
 from torch import nn
 
+from compressor.errors import first_line
 from compressor.prune.coupling import LeftOut
 from compressor.prune.cut import remove_blocks
-from compressor.prune.skeleton import explained, first_line, output_shapes, run_skeleton, skeleton
+from compressor.prune.skeleton import explained, output_shapes, run_skeleton, skeleton
 from compressor.prune.visits import Visit, Watch
 
 BATCH = 2

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 
 from torch import nn
 
+from compressor.errors import first_line
 from compressor.prune.coupling import CouplingGraph, Group
 from compressor.prune.cut import cut_units
-from compressor.prune.skeleton import first_line, output_shapes
+from compressor.prune.skeleton import output_shapes
 
 BATCH = 2
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from compressor.errors import PruneError
+from compressor.errors import PruneError, first_line
 
 ACTIVATIONS = {"relu", "hardtanh", "hardswish", "hardsigmoid", "silu", "gelu", "sigmoid", "elu", "leaky_relu", "mish"}
 """Operations on each number alone, with one tensor."""
@@ -88,12 +88,6 @@ def tensors_in(value: Any) -> list[Tensor]:
     if isinstance(value, list | tuple):
         return [tensor for item in value for tensor in tensors_in(item)]
     return []
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error's text, or its type where it has none."""
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
 
 
 def _plain_tensors(model: nn.Module) -> Iterator[Tensor]:

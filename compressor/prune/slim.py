@@ -8,7 +8,7 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
-from compressor.errors import PruneError
+from compressor.errors import PruneError, first_line
 from compressor.load.checkpoint import Checkpoint
 from compressor.load.fit import replace_tensors
 from compressor.prune.blocks import num_blocks, same_weights
@@ -17,7 +17,7 @@ from compressor.prune.coupling import CouplingGraph, trace_coupling
 from compressor.prune.cut import cut_units
 from compressor.prune.masked import kept_statistics, masked
 from compressor.prune.plan_record import Plan
-from compressor.prune.skeleton import first_line, output_shapes, plain_attention, skeleton, tensors_in
+from compressor.prune.skeleton import output_shapes, plain_attention, skeleton, tensors_in
 
 BATCHES = (2, 3)
 SIDES = (32, 64, 96)

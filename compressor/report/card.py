@@ -68,8 +68,6 @@ def as_yaml(value: Any) -> str:
 def _front_matter(summary: Summary) -> str:
     """Return YAML, one value a line."""
     lines = ["---"]
-    if summary.licence:
-        lines.append(f"license: {as_yaml(summary.licence)}")
     lines += ["library_name: onnx", "pipeline_tag: image-classification"]
     lines += [f"tags: {as_yaml(['onnx', 'pruning', 'compression', 'adversarial-robustness'])}"]
     if summary.certificate is not None:

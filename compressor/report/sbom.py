@@ -66,8 +66,6 @@ def _model(summary: Summary, reference: str) -> Plain:
         "hashes": _hashes(summary.model_sha256),
         "modelCard": _card(summary),
     }
-    if summary.licence:
-        model["licenses"] = [{"license": {"name": summary.licence}}]
     if summary.certificate is not None:
         result = summary.certificate.result
         model["pedigree"] = {"ancestors": _ancestors(result)}

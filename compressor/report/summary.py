@@ -64,8 +64,6 @@ class Summary:
     commands: tuple[str, ...]
     """How to make and check this again."""
     image: InputFacts | None
-    licence: str | None
-    """SPDX id of the model's licence, when its owner stated one."""
     search: SearchFacts | None
     """Among which others it was chosen; None where nothing was searched for."""
 
@@ -97,7 +95,6 @@ def summarise(
     samples: Sequence[Sample] = (),
     commands: Sequence[str] = (),
     image: InputFacts | None = None,
-    licence: str | None = None,
     search: SearchFacts | None = None,
 ) -> Summary:
     """Gather what is known. Whatever is None is left out of the reports, never guessed.
@@ -116,7 +113,6 @@ def summarise(
         samples: adversarial images to look at.
         commands: how to make and check this again.
         image: what model.onnx takes.
-        licence: SPDX id, when the owner stated one.
         search: among which others it was chosen.
     """
     threats = tuple(each.threat for each in certificate.result.threats) if certificate else ()
@@ -143,7 +139,6 @@ def summarise(
         samples=tuple(samples),
         commands=tuple(commands),
         image=image,
-        licence=licence,
         search=search,
     )
 

@@ -9,7 +9,7 @@ import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
-from compressor.errors import CompressorError
+from compressor.errors import CompressorError, first_line
 from compressor.runtime.gpu import gpu_memory, read_driver
 from compressor.runtime.libraries import loaded_versions, spelled_cudnn
 from compressor.runtime.machine import free_memory_bytes, installed_version
@@ -109,7 +109,7 @@ def _torchvision() -> Check:
         with quiet():
             version = importlib.import_module("torchvision").__version__
     except (ImportError, OSError, RuntimeError) as error:  # a build for another torch lacks its operators
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         fix = f"{PIP} install --force-reinstall torch torchvision"
         return Check(name="torchvision", ok=False, found=f"does not import beside this torch: {reason}", fix=fix)
     return Check(name="torchvision", ok=True, found=version)
@@ -120,7 +120,7 @@ def _cudnn() -> Check:
         with quiet():
             version = importlib.import_module("torch").backends.cudnn.version()
     except (ImportError, OSError, RuntimeError) as error:
-        return Check(name="cudnn", ok=False, found=str(error).splitlines()[0], fix=INSTALL_GPU)
+        return Check(name="cudnn", ok=False, found=first_line(error), fix=INSTALL_GPU)
     if version is None:
         return _check("cudnn", read_driver() is None, "none that torch can use", INSTALL_GPU)
     return Check(name="cudnn", ok=True, found=spelled_cudnn(version))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from compressor.errors import ExportError
+from compressor.errors import ExportError, first_line
 from compressor.runtime.quiet import quiet
 from compressor.runtime.raw import onnxruntime
 from compressor.runtime.session import to_frames
@@ -120,7 +120,7 @@ def to_int8(model: Any, images: Array, *, input_form: InputForm, batch: int | No
             failure = error
     if failure is not None:
         raise ExportError(
-            f"onnxruntime cannot quantise this model: {str(failure).splitlines()[0] if str(failure) else failure!r}",
+            f"onnxruntime cannot quantise this model: {first_line(failure)}",
             advice="use --precision fp16",
         ) from failure
     if not any(node.op_type == "QuantizeLinear" for node in rounded.graph.node):

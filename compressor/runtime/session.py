@@ -13,6 +13,7 @@ from compressor.runtime.gpu import cuda_device_name
 from compressor.runtime.machine import num_cores, processor_name
 from compressor.runtime.providers import PROVIDERS, first_reason, why_not_loaded
 from compressor.runtime.raw import fraction_on, onnxruntime, open_raw
+from compressor.types import Precision
 
 Array = npt.NDArray[Any]
 
@@ -55,6 +56,18 @@ class Session:
             return self.input_shape
         height, width, channels = self.input_shape
         return channels, height, width
+
+    @property
+    def precision(self) -> Precision:
+        """In which numbers the file says that it computes; float32 where it does not say.
+
+        Raises:
+            LoadError: it names none that we know.
+        """
+        named = self.metadata.get("precision", Precision.FP32)
+        if named not in set(Precision):
+            raise LoadError(f"the ONNX file names an unknown precision, {named!r}", advice="export the checkpoint anew")
+        return Precision(named)
 
     @property
     def takes_frames(self) -> bool:

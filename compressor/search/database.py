@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any
 
-from compressor.errors import MachineError, OptionError
+from compressor.errors import MachineError, OptionError, first_line
 
 WAIT_SECONDS = 100
 """For another process that is writing into an SQLite file."""
@@ -54,6 +54,17 @@ def storage_at(url: str) -> Any:
         return RDBStorage(url, engine_kwargs=arguments)
 
 
+def check_storage(url: str) -> None:
+    """Refuse a database that cannot be opened, before anything else is looked at.
+
+    Raises:
+        OptionError: with the reason.
+    """
+    storage = storage_at(url)
+    storage.remove_session()
+    storage.engine.dispose()
+
+
 @contextlib.contextmanager
 def calmly(url: str | None = None) -> Iterator[None]:
     """Keep Optuna's words to itself; what a database says against being opened becomes one sentence.
@@ -75,12 +86,12 @@ def calmly(url: str | None = None) -> Iterator[None]:
         if url is None:
             if type(error).__module__.partition(".")[0] in ("optuna", "sqlalchemy"):
                 raise MachineError(
-                    f"the database of the search does not answer: {_first_line(error)}",
+                    f"the database of the search does not answer: {_reason(error)}",
                     advice="the same command goes on where it was, once it does",
                 ) from error
             raise
         raise OptionError(
-            f"--storage {_without_password(url)} cannot be opened: {_first_line(error)}", advice=_advice(error)
+            f"--storage {_without_password(url)} cannot be opened: {_reason(error)}", advice=_advice(error)
         ) from error
     finally:
         optuna.logging.set_verbosity(before)
@@ -97,10 +108,9 @@ def _advice(error: Exception) -> str:
     return "give a URL such as sqlite:///search.db or postgresql://host/name, or leave it out"
 
 
-def _first_line(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     cause = _cause(error)
-    text = str(getattr(cause, "orig", None) or cause) or type(error).__name__
-    return text.splitlines()[0]
+    return first_line(getattr(cause, "orig", None) or cause)
 
 
 def _without_password(url: str) -> str:

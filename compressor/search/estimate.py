@@ -4,17 +4,14 @@ from pathlib import Path
 
 from torch import nn
 
-from compressor.errors import DataError
+from compressor.asked import admitted, timings_of
 from compressor.estimate import Estimate, StageEstimate, seconds_per_image, state_bytes
-from compressor.gate.judge import check_accepted
-from compressor.gate.policy import read_policy
-from compressor.measured import usable_timings
 from compressor.progress import SILENT, Progress
 from compressor.search.clock import Clock
 from compressor.search.examiner import SHORT_SHARE
 from compressor.search.heat import NUM_LOOKED_AT
 from compressor.search.reckoning import load_of
-from compressor.search.site import began
+from compressor.search.site import began, without_test
 from compressor.search.wanted import DEFAULT_TRIALS, Wanted
 from compressor.steps import fit, open_model
 from compressor.task import Task
@@ -35,23 +32,19 @@ def estimate_search(source: Path | nn.Module, task: Task, wanted: Wanted, *, pro
     Raises:
         CompressorError: whatever the search itself would refuse at its beginning.
     """
-    policy, begun = read_policy(task.policy), began()
-    check_accepted(policy, task.accept)
-    dense, data = fit(
+    policy, begun = admitted(task), began()
+    dense, whole = fit(
         open_model(source, progress=progress, **task.source),
         task.data,
+        expect_accuracy=task.expect_accuracy,
         seed=task.seed,
         device=task.place.device,
+        cache=task.place.cache_dir,
         progress=progress,
     )
-    if data.train is None or data.select is None:
-        raise DataError(
-            f"--data {data.spec} holds no training images, and candidates are tuned and judged on those alone",
-            advice="add a train/ folder (or x_train, y_train); test images are never used in their place",
-        )
-    num_train, num_test = len(data.train), min(task.num_images, len(data.need("test")))
-    num_select = min(task.num_images, len(data.select))
-    timings = usable_timings(task, policy)
+    data = without_test(whole)
+    num_train, num_test = len(data.need("train")), min(task.num_images, len(whole.need("test")))
+    num_select = min(task.num_images, len(data.need("select")))
     load = load_of(
         task,
         policy,
@@ -59,7 +52,7 @@ def estimate_search(source: Path | nn.Module, task: Task, wanted: Wanted, *, pro
         num_select=num_select,
         num_test=num_test,
         num_classes=dense.num_classes,
-        num_timings=len(timings),
+        num_timings=len(timings_of(task, policy)),
     )
     per_pass = seconds_per_image(dense, device=task.place.device)
     clock = Clock(None, load, begun=begun, per_pass=per_pass, control=task.control)

@@ -7,10 +7,8 @@ from compressor.errors import PruneError
 from compressor.files import canonical_json, sha256_of_bytes
 from compressor.load.checkpoint import Checkpoint
 from compressor.prune import Cost, Plan
-from compressor.prune.choose import Choice, Chooser
-from compressor.prune.selectors import ratio_of
+from compressor.prune.choose import Chooser
 from compressor.prune.survey import Survey
-from compressor.prune.widths import choose_units
 from compressor.prune.wish import Wish
 from compressor.search.record import Candidate, Profile
 from compressor.search.space import Space
@@ -46,7 +44,7 @@ class Planner:
         self._dense = dense
         self._data = data
         self._template = replace(template, block_criterion=template.block_criterion or BLOCK_CRITERION)
-        self._stages = space.stages
+        self._stages, self._whole = space.stages, space.whole
         self._counted = counted
         self._seed = seed
         self._survey = Survey(dense, train=data.train)
@@ -72,10 +70,6 @@ class Planner:
             )
         return choose(self._dense, cut=cut, data=self._data, seed=self._seed, survey=self._survey)
 
-    def share(self, cost: Cost, dense: Cost) -> float:
-        """Return what stays of what is counted."""
-        return self._count(cost) / self._count(dense)
-
     def ratios(self, ratio: float, profile: Profile) -> dict[str, float]:
         """Return the ratio of each stage: from 1.5 times the mean to 0.5 times, in the order of the profile."""
         stages = self._stages if profile is Profile.EARLY else self._stages[::-1]
@@ -91,10 +85,9 @@ class Planner:
         Raises:
             PruneError: even the largest leaves more.
         """
-        chooser = self._chooser(candidate)
-        limit = candidate.amount * self._count(chooser.priced((), {}).cost)
+        limit = candidate.amount * self._whole
         low, high = 0.0, MOST_RATIO
-        smallest = self._count(self._chosen(chooser, candidate.profile, high).cost)
+        smallest = self._count(self._left(candidate, high))
         if smallest > limit:
             raise PruneError(
                 f"spread {candidate.profile}, at least {smallest:,} of {self._counted} stay, {int(limit):,} allowed",
@@ -102,30 +95,25 @@ class Planner:
             )
         for _ in range(NUM_HALVINGS):
             middle = (low + high) / 2
-            if self._count(self._chosen(chooser, candidate.profile, middle).cost) <= limit:
+            if self._count(self._left(candidate, middle)) <= limit:
                 high = middle
             else:
                 low = middle
         return high
 
-    def _chosen(self, chooser: Chooser, profile: Profile, ratio: float) -> Choice:
-        """Return what `plan` would take at a mean ratio, without tracing the network anew."""
-        blocks = chooser.first_blocks(int(ratio * len(chooser.removable) + 0.5))
-        ground, own = chooser.ground(blocks), self.ratios(ratio, profile)
-        scored = list(zip(ground.groups, ground.scores, strict=True))
-        ratios = [ratio_of(group, ratio, own) for group in ground.groups]
-        return chooser.priced(blocks, choose_units(scored, ratios, round_to=self._template.round_to))
-
-    def _chooser(self, candidate: Candidate) -> Chooser:
+    def _left(self, candidate: Candidate, ratio: float) -> Cost:
+        """Return what stays at a mean ratio in (0, 1)."""
         wish = Wish(
             structure=candidate.structure,
             criterion=candidate.criterion,
             block_criterion=self._template.block_criterion,
+            scope=self._template.scope,
             round_to=self._template.round_to,
             keep=self._template.keep,
+            ratio_for=self.ratios(ratio, candidate.profile),
             seed=self._seed,
         )
-        return Chooser(self._survey, wish)
+        return Chooser(self._survey, wish).choose(ratio).cost
 
     def _count(self, cost: Cost) -> int:
         return cost.macs if self._counted == "macs" else cost.params

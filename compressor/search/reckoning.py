@@ -7,9 +7,9 @@ that a battery has, and how many stand is known from the candidates, for which t
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from compressor.asked import battery_of
 from compressor.estimate import passes_of, training_passes
 from compressor.gate.policy import Policy, threats_of
-from compressor.measured import battery_of
 from compressor.search.judging import attacked_threats
 from compressor.search.record import CONFIRM, Trial
 from compressor.search.select_gate import BATTERY

@@ -7,17 +7,15 @@ from pathlib import Path
 
 from torch import nn
 
+from compressor.asked import admitted
 from compressor.certify.certificate import Searched
-from compressor.certify.refusing import check_proving
 from compressor.errors import Undecided
 from compressor.files import write_whole
-from compressor.gate.judge import check_accepted
-from compressor.gate.policy import read_policy, threats_of
 from compressor.pipeline import Released, name_of, release
 from compressor.progress import SILENT, Progress
 from compressor.records import dump, now, tool_version
 from compressor.search.bracket import NUM_HALVINGS
-from compressor.search.database import check_engine, storage_at
+from compressor.search.database import check_engine, check_storage
 from compressor.search.exploring import confirm, explore, insist_on_time
 from compressor.search.planner import digest_of_cut
 from compressor.search.record import CONFIRM, SCHEMA, Dense, Standing, Trial, Trials
@@ -67,11 +65,9 @@ def search(
     """
     begun = began() if begun is None else begun
     check_engine()
-    policy = read_policy(task.policy)
-    check_accepted(policy, task.accept)
-    check_proving(prove=task.prove, threats=threats_of(policy))
+    admitted(task)
     if wanted.storage is not None:
-        storage_at(wanted.storage)
+        check_storage(wanted.storage)
     with ExitStack() as stack:
         if task.place.work_dir is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="compress-search-"))

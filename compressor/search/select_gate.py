@@ -1,9 +1,11 @@
 """The gate on select images: the attack on a candidate, and what the policy says of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from compressor.asked import battery_of
+from compressor.bench.record import Latency
 from compressor.certify.certificate import Certificate
 from compressor.certify.certify import certify
 from compressor.certify.demand import Demand, Demands
@@ -13,7 +15,6 @@ from compressor.finetune import History
 from compressor.gate import wording
 from compressor.gate.policy import Policy, demands_of
 from compressor.load.checkpoint import Checkpoint
-from compressor.measured import battery_of
 from compressor.progress import Progress
 from compressor.prune import count_cost
 from compressor.search.found import Found, Over, ending, too_low
@@ -153,12 +154,15 @@ class SelectGate:
         found.conditions = tuple(conditions)
         found.standing = standing_of(found.conditions)
 
-    def _judged(self, certificate: Certificate, **files: object) -> tuple[Judged, ...]:
+    def _judged(
+        self, certificate: Certificate, *, latency: Sequence[Latency] = (), model: bytes | None = None
+    ) -> tuple[Judged, ...]:
         return judged(
             self._policy,
             certificate,
             num_planned=len(self.images),
             num_test=self._num_test,
             accepted=self._task.accept,
-            **files,  # type: ignore[arg-type]
+            latency=latency,
+            model=model,
         )

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from compressor.asked import battery_of, timings_of
 from compressor.certify.battery import read_battery
 from compressor.data import Data, digest_of_images
 from compressor.errors import DataError, OptionError
@@ -14,7 +15,6 @@ from compressor.estimate import seconds_per_image
 from compressor.evaluate import evaluate
 from compressor.gate.policy import Policy, read_policy
 from compressor.load.checkpoint import Checkpoint, sha256_of_weights
-from compressor.measured import battery_of, usable_timings
 from compressor.progress import SILENT, Progress
 from compressor.records import to_plain, tool_version
 from compressor.runtime.machine import host
@@ -77,10 +77,10 @@ def open_site(
         cache=place.cache_dir,
         progress=progress,
     )
-    data = _without_test(whole)
+    data = without_test(whole)
     num_test = min(task.num_images, len(whole.need("test")))
     space = space_of(dense, wanted, limit=policy.size.max_macs if wanted.counted == "macs" else policy.size.max_params)
-    timings = usable_timings(task, policy)
+    timings = timings_of(task, policy)
     planner = Planner(dense, data, template=task.cut, space=space, counted=wanted.counted, seed=task.seed)
     sizes = Sizes(dense, data, minimise=wanted.minimise, form=task.form, timings=timings)
     study = Study(
@@ -162,7 +162,7 @@ def work_of(
     }
 
 
-def _without_test(data: Data) -> Data:
+def without_test(data: Data) -> Data:
     """Return what candidates may see.
 
     Raises:

@@ -6,7 +6,6 @@ import torch
 
 from compressor.bundle.names import CHECKPOINT, MODEL, MODEL_ORT, PLAN, REPLAY
 from compressor.bundle.replay_images import as_input
-from compressor.errors import BundleError
 from compressor.evaluate import logits_of
 from compressor.export.form import Form
 from compressor.export.onnx import export_onnx
@@ -76,7 +75,7 @@ def check_plan(opened: Opened) -> Found:
 def check_export(opened: Opened) -> Found:
     """Export the slim checkpoint again and compare: bytes with equal versions, otherwise answers."""
     notes = opened.session.metadata
-    precision = precision_of(opened.session)
+    precision = opened.session.precision
     if precision is Precision.INT8:
         return Status.NOT_CHECKED, "int8 took its ranges from select images, which are not in the bundle"
     fresh = export_onnx(
@@ -113,14 +112,14 @@ def check_twin(opened: Opened) -> Found:
     for name, parity in opened.bundle.parities.items():
         if parity.decision != Decision.PASSED:
             return Status.CONTRADICTED, f"{name} itself says {parity.decision}"
-        if wrong := _at_odds(parity, precision_of(opened.session)):
+        if wrong := _at_odds(parity, opened.session.precision):
             return Status.CONTRADICTED, f"{name} passed with {wrong}"
     if REPLAY not in opened.bundle.names:
         return Status.NOT_CHECKED, f"there is no {REPLAY} to compare answers on"
     images = opened.session.seen(_images(opened))
     classifier = opened.checkpoint.classifier()
     expected = logits_of(classifier, torch.from_numpy(images), device=torch.device("cpu")).numpy()
-    precision = precision_of(opened.session)
+    precision = opened.session.precision
     fault, words = compare(expected, answered(opened.session, images), limit=MAX_REL[precision])
     status = Status.CONTRADICTED if fault else Status.RECOMPUTED
     rounded = "" if precision is Precision.FP32 else f" ({precision} may differ by {MAX_REL[precision]:.0%})"
@@ -171,20 +170,8 @@ def check_replay(opened: Opened) -> Found:
 
 def rounding_limit(session: Session) -> float:
     """Return how far the same file may differ on another processor, as a share of the largest logit."""
-    precision = precision_of(session)
+    precision = session.precision
     return MAX_REL[precision] if precision is Precision.FP32 else MAX_REL_ROUNDED
-
-
-def precision_of(session: Session) -> Precision:
-    """Return in which numbers a file says that it computes.
-
-    Raises:
-        BundleError: it names none that we know.
-    """
-    named = session.metadata.get("precision", "fp32")
-    if named not in set(Precision):
-        raise BundleError(f"{MODEL} names an unknown precision, {named!r}", advice="export the checkpoint anew")
-    return Precision(named)
 
 
 def _images(opened: Opened) -> Images:

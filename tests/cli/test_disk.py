@@ -12,6 +12,7 @@ import pytest
 from real_bundle import STRICT
 
 from cli import app
+from cli.disk import of_the_machine
 from compressor import files
 from compressor.bundle import write, write_bundle
 from compressor.errors import OutputError
@@ -155,3 +156,13 @@ def test_a_reader_that_has_had_enough(here: Path) -> None:
     done = _gate(writer, here)
     os.close(writer)
     assert (done.returncode, done.stderr) == (3, "")
+
+
+@pytest.mark.parametrize("error", [PermissionError, IsADirectoryError, NotADirectoryError])
+def test_what_cannot_be_opened_is_no_fault_of_ours(error: type[OSError], tmp_path: Path) -> None:
+    """The system's own word and the path, and what to do."""
+    number = {PermissionError: errno.EACCES, IsADirectoryError: errno.EISDIR, NotADirectoryError: errno.ENOTDIR}[error]
+    said = of_the_machine(error(number, os.strerror(number), str(tmp_path)))
+    assert said is not None
+    assert said[0] == f"{os.strerror(number)}: {tmp_path}"
+    assert said[1]
