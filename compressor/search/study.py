@@ -16,24 +16,22 @@ from compressor.files import canonical_json, sha256_of_bytes
 from compressor.records import dump, parse
 from compressor.search.alive import is_alive, is_here, sign_of
 from compressor.search.bracket import heats_of, next_size
+from compressor.search.claims import BY, SEEN, SIGNING_SECONDS, Claims
 from compressor.search.database import calmly, storage_at
 from compressor.search.proposing import asked, drawn, supposed
 from compressor.search.record import Candidate, Trial
 from compressor.search.space import Space
 
-RECORD, BY, SEEN, HEAT, GIVEN = "record", "by", "seen", "heat", "given"
-"""Attributes of a trial: its record; who examines it, when they were last seen, and the first trial of its heat, which
-also has whether the records of all are there."""
+RECORD, HEAT, GIVEN = "record", "heat", "given"
+"""Attributes of a trial besides who examines it: its record, and the first trial of its heat, which also has whether
+the records of all are there."""
 
-WORK, AMENDED, HELD, TESTED = "work", "amended:", "held", "tested"
-"""Attributes of a study: what it is about; what a later examination made of the candidate of a number; who confirms and
-releases, and when they were last seen; which cuts met the test images, and what came of that."""
+WORK, AMENDED, TESTED = "work", "amended:", "tested"
+"""Attributes of a study: what it is about; what a later examination made of the candidate of a number; which cuts met
+the test images, and what came of that."""
 
 LOST_SECONDS = 3600.0
 """What another machine had taken and was not seen for so long is nobody's any more."""
-
-SIGNING_SECONDS = 10.0
-"""A trial that nobody has signed for so long is nobody's."""
 
 NOTE_SECONDS = 60.0
 """A sign of life is written so often: each is a transaction."""
@@ -90,6 +88,8 @@ class Study:
                     f"--storage holds another search under the name {self.name}", advice="give another database"
                 )
             self._study.set_user_attr(WORK, digest)
+            claims = optuna.create_study(storage=self._storage, study_name=f"{self.name}-claims", load_if_exists=True)
+            self._claims = Claims(claims, given_back=optuna.trial.TrialState.FAIL, is_dead=self._is_dead)
             self._forget_the_dead()
 
     def trials(self) -> tuple[Trial, ...]:
@@ -168,30 +168,24 @@ class Study:
             return
         self._noted = time.monotonic()
         with calmly():
-            held = self._study.user_attrs.get(HELD, {})
-            if held.get(BY) == sign_of(self.worker):
-                self._study.set_user_attr(HELD, {**held, SEEN: time.time()})
+            self._claims.seen()
             for trial, _ in self._open.values():
                 trial.set_user_attr(SEEN, time.time())
 
     def num_running(self) -> int:
         """Return how many candidates are examined at this moment by anybody, or confirmed and released by others."""
         with calmly():
-            return len(self._examined()) + (not self._is_ours())
+            return len(self._examined()) + self._claims.is_held_by_another()
 
     def hold(self) -> bool:
         """Say that this process confirms and releases; return whether nobody else does so already."""
         with calmly():
-            if not self._is_ours():
-                return False
-            self._study.set_user_attr(HELD, {BY: sign_of(self.worker), SEEN: time.time()})
-            return self._is_ours()  # of two at once, the one that wrote last
+            return self._claims.hold(sign_of(self.worker))
 
     def let_go(self) -> None:
         """Say that this process no longer does."""
-        with calmly(), contextlib.suppress(Exception):
-            if self._study.user_attrs.get(HELD, {}).get(BY) == sign_of(self.worker):
-                self._study.set_user_attr(HELD, {})
+        with calmly():
+            self._claims.let_go()
 
     def tested(self) -> dict[str, str]:
         """Return the digests of the cuts that met the test images, and what the gate said of each."""
@@ -234,11 +228,6 @@ class Study:
 
     def _running(self) -> list[Any]:
         return list(self._study.get_trials(deepcopy=False, states=(self._optuna.trial.TrialState.RUNNING,)))
-
-    def _is_ours(self) -> bool:
-        """Say whether nobody else confirms and releases at this moment."""
-        held = self._study.user_attrs.get(HELD, {})
-        return not held or held[BY] == sign_of(self.worker) or self._is_dead(held)
 
     def _examined(self) -> list[Any]:
         """Return what living processes have taken."""

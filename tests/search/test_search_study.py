@@ -12,7 +12,7 @@ from optuna.exceptions import StorageInternalError
 from search_trials import condition, trial
 
 from compressor.errors import MachineError, OptionError
-from compressor.search import database
+from compressor.search import claims, database
 from compressor.search import study as module
 from compressor.search.bracket import NUM_HALVINGS, heats_of
 from compressor.search.database import check_engine, storage_at
@@ -302,6 +302,32 @@ def test_one_process_confirms_and_releases(tmp_path: Path) -> None:
         assert two.hold()
         assert one.num_running() == 0
         assert one.hold()
+
+
+def test_of_two_that_claim_at_once_one_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One claims while the other is between its claim and its look: the older holds, and the younger is not waited for.
+
+    A claim that is not signed yet is one, unless nobody has signed it for long.
+    """
+    with opened(tmp_path) as one, opened(tmp_path) as two:
+        looks: list[tuple[bool, int]] = []
+        real = one._claims.is_held_by_another
+
+        def look() -> bool:
+            if not looks:
+                looks.append((two.hold(), two.num_running()))
+            return real()
+
+        monkeypatch.setattr(one._claims, "is_held_by_another", look)
+        assert one.hold()
+        assert looks == [(False, 1)]
+        one.let_go()
+        two._claims._study.ask()
+        assert not one.hold()
+        monkeypatch.setattr(claims, "SIGNING_SECONDS", -1.0)
+        assert one.hold()
+        two._claims._study.ask()
+        assert one.num_running() == 0
 
 
 def test_what_met_the_test_images_is_kept(tmp_path: Path) -> None:
