@@ -225,10 +225,18 @@ def certificate_asked(
         "the threats": [str(threat) for threat in dict.fromkeys(proof.threats)],
         "the battery": [proof.battery] if proof.threats else [],
         "the seed": seed,
+        "proving": proof.prove,
+        "the source of corruptions": _corruptions_of(proof),
+        "ending early": proof.demands is not None,
     }
     if proof.demands is None and images.test is not None:
         asked["the number of images"] = min(proof.num_images, len(images.test))
     return asked
+
+
+def _corruptions_of(proof: Proof) -> str | None:
+    """Return where corrupted images come from, as the record says it."""
+    return "published" if proof.corruptions_from else "computed" if proof.corruptions else None
 
 
 def form_of(params: Params) -> Form:

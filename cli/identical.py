@@ -181,6 +181,9 @@ def asked_of_certificate(record: Plain) -> dict[str, object]:
         "the battery": sorted({each["battery"] for each in result["threats"]}),
         "the number of images": result["data"]["num_images"],
         "the seed": result["seed"],
+        "proving": any("proof" in each for each in result["threats"]),
+        "the source of corruptions": (result["corruptions"] or {}).get("source"),
+        "ending early": result["interval_method"] == "confidence-sequence",
     }
 
 
