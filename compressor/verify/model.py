@@ -1,5 +1,7 @@
 """Is the ONNX file the slim checkpoint, and does it answer as was stored?"""
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -17,11 +19,18 @@ from compressor.prune import Plan, count_cost
 from compressor.records import parse
 from compressor.runtime.session import Session, open_session
 from compressor.types import Decision, InputForm, Precision
+from compressor.verify.graphs import ModelProto, computed_in, is_same_but_for_ranges, is_same_computation, parsed
 from compressor.verify.opened import Opened
 from compressor.verify.record import Found, Status
 
 MADE_BY = ("tool_version", "torch_version", "onnx_version", "onnxscript_version", "onnxruntime_version")
 """Notes in the ONNX file: versions that decide its bytes."""
+
+RELEASED_BY = {"onnxruntime-gpu": "onnxruntime"}
+"""Package to the library that it brings."""
+
+NUM_MADE_UP = 8
+"""Images of noise, where the bundle holds none."""
 
 MAX_REL_ROUNDED = 0.02
 """Like `MAX_REL`, for the same fp16 or int8 file on two processors, which may round otherwise."""
@@ -73,38 +82,79 @@ def check_plan(opened: Opened) -> Found:
 
 
 def check_export(opened: Opened) -> Found:
-    """Export the slim checkpoint again and compare: bytes with equal versions, otherwise answers."""
-    notes = opened.session.metadata
-    precision = opened.session.precision
-    if precision is Precision.INT8:
-        return Status.NOT_CHECKED, "int8 took its ranges from select images, which are not in the bundle"
+    """Export the slim checkpoint again and compare: bytes with equal versions, otherwise the graphs, or answers."""
+    session, shipped = opened.session, parsed(opened.path(MODEL).read_bytes())
+    if (found := computed_in(shipped)) is not session.precision:
+        return Status.CONTRADICTED, f"{MODEL} says {session.precision} of itself, and its graph computes in {found}"
+    notes, is_int8 = session.metadata, session.precision is Precision.INT8
     fresh = export_onnx(
         opened.checkpoint,
         Form(
             opset=int(notes["opset"]),
             batch=notes["batch"],
-            precision=precision,
-            input_form=InputForm.UINT8_NHWC if opened.session.takes_frames else InputForm.FLOAT_NCHW,
+            precision=session.precision,
+            input_form=InputForm.UINT8_NHWC if session.takes_frames else InputForm.FLOAT_NCHW,
         ),
+        calibration=_any_images(opened) if is_int8 else None,
         checkpoint_sha256=notes["checkpoint_sha256"],
     )
     if sha256_of_bytes(fresh) == opened.model_sha256:
-        detail = f"a fresh export of {CHECKPOINT} gives {MODEL}, byte for byte"
-        return Status.RECOMPUTED, detail
-    session = open_session(fresh)
-    others = [key for key in MADE_BY if notes.get(key) != session.metadata.get(key)]
-    if not others:
-        detail = f"a fresh export of {CHECKPOINT} with the same versions gives other bytes than {MODEL}"
-        return Status.CONTRADICTED, detail
-    named = ", ".join(f"{key} {notes.get(key)} there, {session.metadata.get(key)} here" for key in others)
+        return Status.RECOMPUTED, f"a fresh export of {CHECKPOINT} gives {MODEL}, byte for byte"
+    ours = open_session(fresh)
+    if elsewhere := _made_elsewhere(opened, ours.metadata):
+        return Status.CONTRADICTED, f"{MODEL} says {elsewhere}"
+    others = [key for key in MADE_BY if notes.get(key) != ours.metadata.get(key)]
+    if others:
+        named = ", ".join(f"{key} {notes.get(key)} there, {ours.metadata.get(key)} here" for key in others)
+        return _exported_by_others(opened, ours, parsed(fresh), shipped, named)
+    if is_int8 and is_same_but_for_ranges(parsed(fresh), shipped):
+        detail = "the same operators and weights; the ranges of activations come from select images, not in the bundle"
+        return Status.CONSISTENT, f"a fresh export of {CHECKPOINT} has {detail}"
+    detail = f"a fresh export of {CHECKPOINT} with the same versions gives other bytes than {MODEL}"
+    return Status.CONTRADICTED, detail
+
+
+def _exported_by_others(opened: Opened, ours: Session, fresh: ModelProto, shipped: ModelProto, named: str) -> Found:
+    """Compare with a fresh export by other versions: its bytes differ, so operators and weights, or else answers."""
+    precision = opened.session.precision
+    if precision is not Precision.INT8 and is_same_computation(fresh, shipped):
+        return Status.CONSISTENT, f"a fresh export has the same operators and weights as {MODEL} ({named})"
     if REPLAY not in opened.bundle.names:
         detail = f"bytes cannot be compared ({named}), and there is no {REPLAY} to compare answers on"
         return Status.NOT_CHECKED, detail
     images = _images(opened)
-    fault, words = compare(answered(session, images), answered(opened.session, images), limit=MAX_REL[precision])
-    status = Status.CONTRADICTED if fault else Status.CONSISTENT
-    detail = f"a fresh export and {MODEL}: {words}; bytes cannot be compared ({named})"
-    return status, detail
+    fault, words = compare(answered(ours, images), answered(opened.session, images), limit=MAX_REL[precision])
+    detail = (
+        f"a fresh export by other versions ({named}) has another graph than {MODEL}; on {len(images)} stored images: "
+        f"{words}. What {MODEL} does on others is known only where these versions are installed"
+    )
+    return Status.CONTRADICTED if fault else Status.NOT_CHECKED, detail
+
+
+def _made_elsewhere(opened: Opened, written: Mapping[str, str]) -> str:
+    """Return which version in the notes of the file is not that of the run that certified it; "" for none.
+
+    Args:
+        opened: the bundle.
+        written: notes of a fresh export, which say what must be noted.
+    """
+    if not opened.is_certified:
+        return ""
+    certificate, notes = opened.certificate, opened.session.metadata
+    ran = {RELEASED_BY.get(name, name): version for name, version in certificate.run.versions.items()}
+    ran = {f"{name}_version": version for name, version in ran.items()} | {"tool_version": certificate.tool_version}
+    for key in MADE_BY:
+        said = notes.get(key, "none").partition("+")[0]
+        if key in written and key in ran and said != ran[key].partition("+")[0]:
+            return f"{key} {said}, and the run that certified it had {ran[key]}"
+    return ""
+
+
+def _any_images(opened: Opened) -> Images:
+    """Return images for the ranges of a file that is compared without them."""
+    if REPLAY in opened.bundle.names:
+        return as_input(opened.replay.probe_images).astype(np.float32)
+    return np.random.default_rng(0).random((NUM_MADE_UP, *opened.checkpoint.input_shape), dtype=np.float32)
 
 
 def check_twin(opened: Opened) -> Found:
