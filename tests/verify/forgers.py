@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
+import onnx.numpy_helper
 from real_bundle import THREAT, edit, exported, tiny_checkpoint
 
+from compressor.archive import npz_bytes
 from compressor.attacks.threat import parse_threat
 from compressor.bundle import names
 from compressor.certify.battery import Assault, digest_of_attacks
@@ -66,6 +69,54 @@ def swap_model_and_records(folder: Path) -> None:
     assert certificate is not None
     edit(folder, names.CERTIFICATE, lambda value: value.update(result_sha256=digest_of_result(certificate.result)))
     judge_again(folder)
+
+
+def slip_in_trigger(**notes: str) -> Callable[[Path], None]:
+    """Return a forger after whom a bright first pixel always gives class 3, with such notes in the file.
+
+    Everything that names the file is written anew, so that only what the file computes can tell.
+    """
+
+    def forge(folder: Path) -> None:
+        before = sha256_of_file(folder / names.MODEL)
+        model = onnx.load(folder / names.MODEL)
+        graph = model.graph
+        image, logits = graph.input[0].name, graph.output[0].name
+        for node in graph.node:
+            node.output[:] = ["honest" if name == logits else name for name in node.output]
+        made_up = {"begin": [0, 0], "end": [1, 1], "axes": [2, 3], "flat": [-1, 1], "limit": np.float32(0.9)}
+        made_up["push"] = np.eye(10, dtype=np.float32)[3:4] * 1e4
+        for name, value in made_up.items():
+            graph.initializer.append(onnx.numpy_helper.from_array(np.asarray(value), name))
+        for kind, given, name in (
+            ("Slice", [image, "begin", "end", "axes"], "pixel"),
+            ("Sub", ["pixel", "limit"], "above"),
+            ("Relu", ["above"], "lit"),
+            ("Reshape", ["lit", "flat"], "column"),
+            ("MatMul", ["column", "push"], "pushed"),
+            ("Add", ["honest", "pushed"], logits),
+        ):
+            graph.node.append(onnx.helper.make_node(kind, given, [name]))
+        for note in model.metadata_props:
+            note.value = notes.get(note.key, note.value)
+        onnx.save(model, folder / names.MODEL)
+        after, size = sha256_of_file(folder / names.MODEL), (folder / names.MODEL).stat().st_size
+        for name in (names.PARITY, names.LATENCY, names.CERTIFICATE):
+            (folder / name).write_text((folder / name).read_text().replace(before, after))
+        edit(folder, names.PARITY, lambda value: value.update(bytes_model=size, precision=notes.get("precision")))
+        arrays = {name: np.array(after) if str(value) == before else value for name, value in stored(folder).items()}
+        (folder / names.REPLAY).write_bytes(npz_bytes(arrays))
+        certificate = read_evidence([folder]).certificate
+        assert certificate is not None
+        edit(folder, names.CERTIFICATE, lambda value: value.update(result_sha256=digest_of_result(certificate.result)))
+        judge_again(folder)
+
+    return forge
+
+
+def stored(folder: Path) -> dict[str, Any]:
+    with np.load(folder / names.REPLAY) as arrays:
+        return dict(arrays)
 
 
 def rewrite(name: str, old: str, new: str) -> Callable[[Path], None]:
@@ -173,6 +224,10 @@ FORGERIES: list[tuple[Callable[[Path], None], set[str]]] = [
     (count_wrong_as_right_in_every_place, {"outcomes"}),
     (swap_model, {"one model", "export", "parity", "replay", "attestation", "verdict"}),
     (swap_model_and_records, {"one model", "export", "parity", "replay"}),
+    (slip_in_trigger(), {"export"}),
+    (slip_in_trigger(precision="int8"), {"export"}),
+    (slip_in_trigger(torch_version="2.13.0"), {"export"}),
+    (slip_in_trigger(tool_version="0.0.9"), {"export"}),
     (rewrite(names.POLICY, "0.3", "0.01"), {"verdict"}),
     (rewrite(names.VERDICT, '"passed"', '"failed"'), {"verdict", "attestation"}),
     (rewrite(names.PARITY, '"passed"', '"failed"'), {"parity", "verdict"}),
