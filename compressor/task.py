@@ -12,7 +12,7 @@ from compressor.export.form import PLAIN, Form
 from compressor.finetune import Recipe
 from compressor.prune import Plan
 from compressor.runtime.crew import ALONE, Crew
-from compressor.types import Scope, Structure
+from compressor.types import Scope, Structure, word_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +46,15 @@ class Cut:
     round_to: int | None = None
     keep: tuple[str, ...] = ()
     ratio_for: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Take plain strings of a caller as the words that they stand for.
+
+        Raises:
+            OptionError: an unknown structure or scope.
+        """
+        object.__setattr__(self, "structure", word_of(Structure, self.structure))
+        object.__setattr__(self, "scope", word_of(Scope, self.scope))
 
     @property
     def is_measured(self) -> bool:

@@ -1,14 +1,29 @@
-"""Words that several stages share. Standard library only."""
+"""Words that several stages share. No library but Python's."""
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, TypeVar
+
+from compressor.errors import OptionError
+
+Word = TypeVar("Word", bound=StrEnum)
 
 Role = Literal["train", "select", "test"]
 """What images are used for: fitting, choosing (best epoch, calibration, search), evaluation only."""
 
 Interval = tuple[float, float]
 """A two-sided confidence interval, lower end first."""
+
+
+def word_of(kind: type[Word], text: str) -> Word:
+    """Return the word that a plain string of a caller stands for: words are told apart by what they are.
+
+    Raises:
+        OptionError: it stands for none.
+    """
+    if text not in set(kind):
+        raise OptionError(f"{text!r} is no {kind.__name__.lower()}", advice=f"use one of: {', '.join(kind)}")
+    return kind(text)
 
 
 class Norm(StrEnum):

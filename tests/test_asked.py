@@ -13,7 +13,7 @@ from compressor.gate.policy import parse_policy
 from compressor.search.estimate import estimate_search
 from compressor.search.wanted import Wanted
 from compressor.task import Cut, Place, Task, Timing
-from compressor.types import Minimise
+from compressor.types import Minimise, Scope, Structure
 
 PLAIN = 'schema = "compress.policy/1"\n[accuracy]\nmin = 0.5\n'
 LATENCY = '[[latency]]\nprovider = "cpu"\nbatch = {}\nthreads = 1\nmax_p50_ms = 1000\n'
@@ -65,3 +65,19 @@ def test_each_latency_row_of_a_policy_is_timed_once(task: Task) -> None:
     assert timings_of(task, policy) == [Timing(batches=(1,)), Timing(batches=(2,))]
     assert timings_of(task, parse_policy(PLAIN, "test")) == [Timing()]
     assert timings_of(replace(task, timing=Timing(threads=2)), policy) == [Timing(threads=2)]
+
+
+def test_plain_words_of_a_caller_are_taken_as_what_they_stand_for() -> None:
+    """Stages tell them apart by what they are: "filters" must not fall through to blocks, nor "macs" to latency."""
+    assert Cut(structure="blocks", scope="global") == Cut(structure=Structure.BLOCKS, scope=Scope.GLOBAL)
+    assert Cut(structure="blocks").structure is Structure.BLOCKS
+    assert Wanted(minimise="macs", structure="both").minimise is Minimise.MACS
+    for make in (
+        lambda: Cut(structure="filter"),
+        lambda: Cut(scope="nonsense"),
+        lambda: Wanted(minimise="mac"),
+        lambda: Wanted(minimise="macs", structure="filter"),
+    ):
+        with pytest.raises(OptionError) as caught:
+            make()
+        assert caught.value.advice.startswith("use one of: ")

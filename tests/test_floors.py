@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = {
     "compressor.errors": 10,
     "compressor.launch": 10,
-    "compressor.types": 10,
+    "compressor.types": 11,
     "compressor.progress": 11,
     "compressor.files": 11,
     "compressor.records": 12,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from compressor.errors import OptionError
-from compressor.types import Norm
+from compressor.types import Norm, word_of
 
 SMALLEST, LARGEST = Fraction(1, 10**6), Fraction(10**6)
 """Radii that can be meant: float32 knows pixels to about 1e-7, and no image is larger than a million in l2."""
@@ -20,6 +20,21 @@ class Threat:
 
     epsilon: Fraction
     """Its largest size, on images in [0, 1]; exact, so that equal threats are equal everywhere."""
+
+    def __post_init__(self) -> None:
+        """Take a plain string of a caller as the norm that it stands for, and a decimal number as it is written.
+
+        Raises:
+            OptionError: an unknown norm, or an epsilon that is no positive number.
+        """
+        object.__setattr__(self, "norm", word_of(Norm, self.norm))
+        try:
+            epsilon = self.epsilon if isinstance(self.epsilon, Fraction) else Fraction(str(self.epsilon))
+        except (ValueError, ZeroDivisionError):
+            epsilon = Fraction(0)
+        if epsilon <= 0:
+            raise OptionError(f"epsilon {self.epsilon} is no positive number", advice="write Fraction(8, 255)")
+        object.__setattr__(self, "epsilon", epsilon)
 
     @property
     def radius(self) -> float:

@@ -37,7 +37,7 @@ def open_factory(place: str, name: str, wanted: Wanted, *, seed: int) -> Data:
         given = factory()
     except CompressorError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise DataError(
             f"--data {wanted.spec} failed: {type(error).__name__}: {error}",
             advice="run the function on its own and mend it",
@@ -92,7 +92,7 @@ def _find(place: str, name: str, spec: str) -> Callable[[], object]:
         module = import_file(Path(place)) if place.endswith(".py") else import_module(place)
     except CompressorError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise DataError(
             f"--data {spec}: importing {place} failed: {type(error).__name__}: {error}",
             advice="check the name before the colon, and that the module imports on its own",

@@ -1,18 +1,15 @@
 """How a model is written as a file: its operator set, its batch, the numbers inside, and what it takes."""
 
 from dataclasses import dataclass
-from typing import TypeVar
 
 from compressor.errors import ExportError, OptionError
-from compressor.types import InputForm, Precision
+from compressor.types import InputForm, Precision, word_of
 
 OPSETS = tuple(range(13, 21))
 """What can be written: 18 and above by torch's exporter, which raises a lower request to 18 with a log line only
 (measured); 13 to 17 by its older one."""
 
 DYNAMIC = "dynamic"
-
-Word = TypeVar("Word", Precision, InputForm)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,19 +40,13 @@ class Form:
                 f"--export-batch {self.batch!r} is neither {DYNAMIC} nor a number", advice="use dynamic, or 1"
             )
         # A plain string of a caller becomes the word that it stands for.
-        object.__setattr__(self, "precision", _one_of(Precision, self.precision))
-        object.__setattr__(self, "input_form", _one_of(InputForm, self.input_form))
+        object.__setattr__(self, "precision", word_of(Precision, self.precision))
+        object.__setattr__(self, "input_form", word_of(InputForm, self.input_form))
 
     @property
     def fixed_batch(self) -> int | None:
         """The one batch size; None: any."""
         return None if self.batch == DYNAMIC else int(self.batch)
-
-
-def _one_of(kind: type[Word], text: str) -> Word:
-    if text not in set(kind):
-        raise OptionError(f"{text!r} is not known here", advice=f"use one of: {', '.join(kind)}")
-    return kind(text)
 
 
 PLAIN = Form()

@@ -53,7 +53,7 @@ def call_factory(place: str, name: str, arguments: Arguments) -> nn.Module:
         model = factory(**{key: value for key, value in arguments.items() if takes_all or key in accepted})
     except LoadError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise LoadError(
             f"--arch {text} failed: {type(error).__name__}: {error}", advice="run the factory on its own and mend it"
         ) from error

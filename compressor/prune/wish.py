@@ -9,7 +9,7 @@ from compressor.errors import PruneError
 from compressor.prune.block_criteria import BLOCK_CRITERIA
 from compressor.prune.criteria import CRITERIA
 from compressor.prune.selectors import check_globs, check_ratio
-from compressor.types import Scope, Structure
+from compressor.types import Scope, Structure, word_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +25,15 @@ class Wish:
     keep: tuple[str, ...] = ()
     ratio_for: Mapping[str, float] = field(default_factory=dict)
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Take plain strings of a caller as the words that they stand for.
+
+        Raises:
+            OptionError: an unknown structure or scope.
+        """
+        object.__setattr__(self, "structure", word_of(Structure, self.structure))
+        object.__setattr__(self, "scope", word_of(Scope, self.scope))
 
 
 def check_wish(wish: Wish, model: nn.Module) -> None:

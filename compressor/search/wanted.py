@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from compressor.errors import OptionError
-from compressor.types import Minimise, Structure
+from compressor.types import Minimise, Structure, word_of
 
 DEFAULT_TRIALS = 20
 
@@ -29,11 +29,14 @@ class Wanted:
     """The cut's scope and ratios say how it is spread; otherwise that is searched for."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be.
+        """Refuse what cannot be, and take plain strings of a caller as the words that they stand for.
 
         Raises:
-            OptionError: two ends, or none that can be reached.
+            OptionError: two ends, or none that can be reached, or an unknown word.
         """
+        object.__setattr__(self, "minimise", word_of(Minimise, self.minimise))
+        if self.structure is not None:
+            object.__setattr__(self, "structure", word_of(Structure, self.structure))
         if self.num_trials is not None and self.budget_seconds is not None:
             raise OptionError(
                 "--budget and --trials were given together", advice="give one: either of them ends the search"

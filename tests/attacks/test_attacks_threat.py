@@ -4,8 +4,9 @@ from fractions import Fraction
 
 import pytest
 
-from compressor.attacks.threat import parse_threat
+from compressor.attacks.threat import Threat, parse_threat
 from compressor.errors import OptionError
+from compressor.types import Norm
 
 
 @pytest.mark.parametrize(
@@ -43,3 +44,14 @@ def test_what_is_no_threat_is_one_sentence(text: str, part: str) -> None:
         parse_threat(text)
     assert part in caught.value.message
     assert "\n" not in caught.value.message
+
+
+def test_plain_words_of_a_caller_are_taken_as_what_they_stand_for() -> None:
+    """`is Norm.LINF` must hold for "linf" too: else an attack would stay in another ball than the one it names."""
+    threat = Threat(norm="linf", epsilon="8/255")
+    assert threat.norm is Norm.LINF
+    assert threat == parse_threat("linf:8/255")
+    assert Threat(norm=Norm.L2, epsilon=0.03).epsilon == Fraction(3, 100)
+    for norm, epsilon in (("linfinity", Fraction(1, 2)), (Norm.L2, 0), (Norm.L2, "much"), (Norm.L2, float("nan"))):
+        with pytest.raises(OptionError):
+            Threat(norm=norm, epsilon=epsilon)

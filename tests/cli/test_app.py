@@ -30,6 +30,8 @@ def _raising(error: BaseException) -> Callable[..., int]:
         (RuntimeError("a bug"), 1),
         (ModuleNotFoundError("No module named 'torch'", name="torch"), 2),
         (ModuleNotFoundError("No module named 'compressor.attic'", name="compressor.attic"), 1),
+        (SystemExit(0), 2),
+        (SystemExit(3), 2),
         (KeyboardInterrupt(), 130),
         (app.Terminated(), 143),
     ],

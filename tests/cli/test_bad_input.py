@@ -57,6 +57,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (here / "parity.toml").write_text('schema = "compress.policy/1"\n[parity]\nmin_agreement = 0.99\n')
     (here / "unknown.toml").write_text(FINE_POLICY + "maximum = 3\n")
     (here / "percent.toml").write_text(FINE_POLICY.replace("0.5", "50"))
+    (here / "script.py").write_text("import sys\n\n\ndef make():\n    return 1\n\n\nsys.exit(0)\n")
     (here / "record.json").write_text('{"schema": "compress.parity/1"}')
     (here / "in-the-way").write_text("a file")
     (here / "other-arrays").mkdir()
@@ -86,6 +87,8 @@ CASES = [
     ("prune evil.pt --ratio 0.5", "--trust-pickle"),
     ("prune strange.pt --ratio 0.5", "a.weight"),
     ("prune words.pt --ratio 0.5", "words.pt"),
+    ("prune plain.pt --arch script.py:make --ratio 0.5", "--arch script.py:make failed: SystemExit: 0"),
+    ("finetune fine.safetensors --data script.py:make", "importing script.py failed: SystemExit: 0"),
     ("prune plain.pt --arch torchvision:resnet18 --ratio 0.5", "layer1.1.conv1"),
     ("prune plain.pt --arch torchvision:resnet81 --ratio 0.5", "resnet18"),
     ("prune plain.pt --arch nonsense --ratio 0.5", "nonsense"),

@@ -5,7 +5,7 @@ import dataclasses
 import prune_nets as nets
 import pytest
 
-from compressor.errors import PruneError
+from compressor.errors import OptionError, PruneError
 from compressor.load.checkpoint import Checkpoint
 from compressor.load.cifar_resnet import CifarResNet
 from compressor.prune import plan, slim
@@ -265,3 +265,11 @@ def test_every_layer_that_stays_has_a_reason(resnet):
     for group in made.groups:
         assert bool(group.removed) != (group.name in left)
     assert all(left.values())
+
+
+def test_a_plain_word_is_the_structure_that_it_stands_for() -> None:
+    """`structure="filters"` removes filters alone, and an unknown word is refused."""
+    dense = nets.in_memory(CifarResNet(14), (3, 32, 32))
+    assert timeless(plan(dense, ratio=0.5, structure="filters")) == timeless(plan(dense, ratio=0.5))
+    with pytest.raises(OptionError):
+        plan(dense, ratio=0.5, structure="filter")
