@@ -15,7 +15,7 @@ from compressor.types import InputForm, Minimise, Precision, Structure
 
 FLAG_ONLY = frozenset(
     {
-        "policy", "unsafe_accept", "because", "trust_pickle", "expect_digest", "public_key",
+        "policy", "unsafe_accept", "because", "trust_pickle", "expect_digest", "public_key", "recheck_seed",
         "explain", "init", "dry_run", "plan_only",  # done without judging: a file that says so would let anything pass
     }
 )  # fmt: skip
@@ -251,7 +251,8 @@ Because = Annotated[list[str] | None, _option("--because", "Why, once for each -
 Device = Annotated[str, _option("--device", "auto, cpu or cuda[:i].", RUN)]
 Seed = Annotated[int, _option("--seed", "Same seed, same answer.", RUN, min=0)]
 RecheckSeed = Annotated[
-    int | None, _option("--seed", "Of --recheck; by default one that nobody could foresee.", RUN, min=0)
+    int | None,
+    _option("--seed", "Of --recheck; by default one that nobody could foresee.", RUN, min=0, envvar=None),
 ]
 BatchSize = Annotated[int, _option("--batch-size", "Images in flight; never changes a result.", RUN, min=1)]
 Output = Annotated[Path | None, _option("--output", "Where to write.", RUN, short=("-o",))]

@@ -12,6 +12,9 @@ from typing import Any
 
 from compressor.errors import OutputError
 
+SIGNATURE_ENDINGS = (".sig", ".sigstore.json")
+"""Files that may stand beside those of a bundle. Nothing binds them, so nothing but a signature is read from them."""
+
 UNFINISHED: set[Path] = set()
 """What is being written aside right now: files, and folders of bundles."""
 
@@ -21,6 +24,11 @@ def discard_unfinished() -> None:
     for path in list(UNFINISHED):
         with contextlib.suppress(OSError):
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def is_signature(name: str) -> bool:
+    """Say whether a file stands beside the list of digests instead of in it."""
+    return name.endswith(SIGNATURE_ENDINGS)
 
 
 def sha256_of_bytes(content: bytes) -> str:

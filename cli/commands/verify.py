@@ -30,7 +30,7 @@ def run(
     recheck: Recheck = 0,
     arch: options.Arch = None,
     device: options.Device = "auto",
-    seed: options.RecheckSeed = None,
+    recheck_seed: options.RecheckSeed = None,
     json: options.Json = False,
     config: options.Config = None,
     time_limit: options.TimeLimit = None,
@@ -51,7 +51,7 @@ def run(
         data=data,
         recheck=recheck,
         arch=arch,
-        seed=seed,
+        seed=recheck_seed,
         device=resolve_device(device),
         progress=screen,
     )

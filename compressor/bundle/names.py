@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 
 from compressor.errors import OutputError
-from compressor.files import sha256_of_bytes
+from compressor.files import is_signature, sha256_of_bytes
 
 MODEL = "model.onnx"
 MODEL_ORT = "model.ort"
@@ -53,9 +53,6 @@ SAME_EACH_RUN = (MODEL, CHECKPOINT, LABELS, OUTCOMES, POLICY, REPLAY, REPLAY_SCR
 """What comes out the same, byte for byte, when the same command is run again on the same machine. The others tell
 when they were made, or how long it took."""
 
-SIGNATURE_ENDINGS = (".sig", ".sigstore.json")
-"""Files that may stand beside the others and are not listed."""
-
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
 """A file name that is the same on every system and can lead nowhere else."""
 
@@ -65,11 +62,6 @@ SUMS_LINE = re.compile(r"([0-9a-f]{64})  ([^\n]+)\n")
 def parity_name(provider: str) -> str:
     """Return `parity.json` for the CPU, which every target can repeat, and a name that says which for any other."""
     return PARITY if provider == "cpu" else f"parity-{provider}.json"
-
-
-def is_signature(name: str) -> bool:
-    """Say whether this file stands beside the list instead of in it."""
-    return name.endswith(SIGNATURE_ENDINGS)
 
 
 def required_names(names: set[str]) -> tuple[str, ...]:

@@ -22,14 +22,13 @@ from compressor.bundle.names import (
     VERDICT,
     bundle_digest,
     format_sums,
-    is_signature,
     parse_sums,
     required_names,
 )
 from compressor.certify.certificate import Certificate
 from compressor.errors import BundleError
 from compressor.export.record import Parity
-from compressor.files import sha256_of_file
+from compressor.files import is_signature, sha256_of_file
 from compressor.gate.verdict import Verdict
 from compressor.records import parse
 
@@ -90,7 +89,7 @@ class Bundle:
     @property
     def parities(self) -> dict[str, Parity]:
         """The same on every provider that was asked, by file name."""
-        wanted = [name for name in self.names if name.startswith("parity") and name.endswith(".json")]
+        wanted = [name for name in self.names if _is_parity(name)]
         return {name: parse(self.path(name).read_bytes(), Parity, source=str(self.path(name))) for name in wanted}
 
     @property
@@ -115,6 +114,10 @@ class Bundle:
         if name not in self.names:
             return None
         return parse(self.path(name).read_bytes(), kind, source=str(self.path(name)))
+
+
+def _is_parity(name: str) -> bool:
+    return name.startswith("parity") and name.endswith(".json") and not is_signature(name)
 
 
 def open_bundle(folder: Path) -> Bundle:

@@ -20,7 +20,7 @@ from compressor.certify.certificate import Certificate
 from compressor.errors import BundleError, EvidenceError
 from compressor.export.record import SCHEMA as PARITY_SCHEMA
 from compressor.export.record import Parity
-from compressor.files import sha256_of_bytes, sha256_of_file
+from compressor.files import is_signature, sha256_of_bytes, sha256_of_file
 from compressor.records import dump, parse
 
 KINDS: dict[str, type[Certificate] | type[Parity] | type[Latency]] = {
@@ -139,7 +139,8 @@ def _files_at(path: Path) -> list[Path]:
         raise EvidenceError(
             f"there is no {path}", advice="name certificate.json, parity.json, latency.json or a bundle"
         )
-    files = [file for pattern in BUNDLE_FILES for file in sorted(path.glob(pattern)) if file.is_file()]
+    found = [file for pattern in BUNDLE_FILES for file in sorted(path.glob(pattern)) if file.is_file()]
+    files = [file for file in found if not is_signature(file.name)]
     if not files:
         raise BundleError(
             f"{path} holds no certificate.json, parity.json or latency.json",

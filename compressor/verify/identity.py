@@ -18,10 +18,10 @@ from compressor.bundle.names import (
     REPLAY_SCRIPT,
     SUMS,
     VERDICT,
-    is_signature,
 )
 from compressor.bundle.replay_script import replay_script
 from compressor.errors import OptionError
+from compressor.files import is_signature
 from compressor.records import tool_version
 from compressor.report import attestation
 from compressor.verify.opened import Opened

@@ -1,25 +1,33 @@
 """Does the certificate follow from the outcomes, and the verdict from the evidence?"""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from compressor.bundle.names import CERTIFICATE, CONTROL, MODEL, OUTCOMES, POLICY, REPLAY, VERDICT
+from compressor.bundle.names import CERTIFICATE, CONTROL, LATENCY, MODEL, OUTCOMES, POLICY, REPLAY, VERDICT
 from compressor.certify.battery import BATTERIES
 from compressor.certify.certificate import digest_of_result
 from compressor.certify.outcomes import contradictions
 from compressor.certify.siege import STANDING
 from compressor.errors import CompressorError
 from compressor.gate.evidence import read_evidence
-from compressor.gate.judge import judge
+from compressor.gate.judge import conclude, judge
 from compressor.gate.policy import Policy, read_policy
 from compressor.gate.verdict import Condition, Verdict
+from compressor.gate.wording import instant
 from compressor.records import now, tool_version
 from compressor.types import Decision
 from compressor.verify.attacked import certificates_of, is_of_battery
 from compressor.verify.model import rounding_limit
 from compressor.verify.opened import Opened
 from compressor.verify.record import Found, Status
+
+CLOCKS_APART = timedelta(minutes=5)
+"""So far the clocks of two machines may differ."""
+
+UNREADABLE = (CompressorError, ArithmeticError, LookupError, OSError, TypeError, ValueError)
+"""What files that somebody made up can answer with; a machine that lacks something is another matter."""
 
 SHOWN = 5
 """Differences named in one sentence."""
@@ -100,7 +108,7 @@ def check_verdict(opened: Opened) -> Found:
     accept = {each.id: each.because for each in said.accepted}
     evidence = read_evidence([opened.bundle.folder])
     found = judge(policy, evidence, now=said.created, accept=accept)
-    wrong = []
+    wrong = [f"{VERDICT} is dated {said.created}, {odd}"] if (odd := _misdated(opened)) else []
     if said.policy.sha256 != policy.policy_sha256:
         wrong.append(f"{VERDICT} was reached by another policy than {POLICY}")
     if missing := sorted(set(found.evidence) ^ set(said.evidence)):
@@ -116,22 +124,48 @@ def check_verdict(opened: Opened) -> Found:
     return Status.RECOMPUTED, detail
 
 
-def check_policy(policy: Policy, opened: Opened) -> Found:
-    """Judge the evidence by the verifier's own policy. Not met means that the bundle does not hold for them."""
-    found = _judged_by(policy, opened)
+def _misdated(opened: Opened) -> str:
+    """Return why the verdict cannot be of its date; "" where it can. Waivers and ages are measured by that date."""
+    bundle = opened.bundle
+    records = {CERTIFICATE: bundle.certificate, LATENCY: bundle.latency, **bundle.parities}
+    said = None if bundle.verdict is None else instant(bundle.verdict.created)
+    if said is None:
+        return ""
+    if said > datetime.now(UTC) + CLOCKS_APART:
+        return "which is still to come"
+    for name, record in records.items():
+        made = None if record is None else instant(record.created)
+        if made is not None and said < made - CLOCKS_APART:
+            return f"before {name}, which it judges"
+    return ""
+
+
+def check_policy(policy: Policy, opened: Opened, *, is_dated: bool) -> Found:
+    """Judge the evidence by the verifier's own policy. Not met means that the bundle does not hold for them.
+
+    Args:
+        policy: theirs.
+        opened: the bundle.
+        is_dated: whether the date of the verdict is known to be the maker's: the bundle is authentic.
+    """
+    found = _judged_by(policy, opened, is_dated=is_dated)
+    waived = {each.id: each.because for each in found.accepted}
     blocking = [each for each in found.conditions if each.decision is not Decision.PASSED]
-    reasons = "".join(f"; {each.id}: {each.reason}" for each in blocking)
+    reasons = "".join(
+        f"; {each.id}, {waived[each.id]}: {each.reason}" if each.id in waived else f"; {each.id}: {each.reason}"
+        for each in blocking
+    )
     detail = f"by {policy.source}, as of {found.created}: {found.decision}{reasons}"
     return Status.RECOMPUTED if found.decision is Decision.PASSED else Status.CONTRADICTED, detail
 
 
-def decision_by(policy: Policy | None, opened: Opened) -> Decision | None:
+def decision_by(policy: Policy | None, opened: Opened, *, is_dated: bool) -> Decision | None:
     """Return what the evidence comes to under the verifier's own policy; None without one, or without evidence."""
     if policy is None:
         return None
     try:
-        return _judged_by(policy, opened).decision
-    except CompressorError:
+        return _judged_by(policy, opened, is_dated=is_dated).decision
+    except UNREADABLE:
         return None
 
 
@@ -144,13 +178,20 @@ def own_decision(opened: Opened) -> Decision | None:
     return None if verdict is None else verdict.decision
 
 
-def _judged_by(policy: Policy, opened: Opened) -> Verdict:
+def _judged_by(policy: Policy, opened: Opened, *, is_dated: bool) -> Verdict:
     """Judge as of the time of the verdict; what the maker of the bundle accepted is not accepted here.
+
+    Where that time is only what the files say, a waiver must still count today: whoever made the files anew could
+    have set the clock back to when it did.
 
     The gate believes the name of a battery. Here its attacks are at hand, so a name alone does not meet a demand.
     """
     said = opened.bundle.verdict
     found = judge(policy, read_evidence([opened.bundle.folder]), now=said.created if said else now())
+    if not is_dated:
+        today = datetime.now(UTC).date()
+        accepted = tuple(each for each in found.accepted if policy.waivers.cover(each.id, today))
+        found = replace(found, accepted=accepted, decision=conclude(found.conditions, accepted))
     wanted = policy.evidence.battery
     if wanted not in BATTERIES or not opened.is_certified:
         return found

@@ -60,6 +60,7 @@ def check_checkpoint(opened: Opened) -> Found:
         found = (checkpoint.architecture, cost.params, cost.macs)
         if facts.sha256 not in digests:
             wrong.append(f"the certificate names another checkpoint, {facts.sha256}")
+        wrong += _other_baseline(opened)
         if said != found:
             wrong.append(f"the certificate says {said} of architecture, parameters and MACs, found were {found}")
     if wrong:
@@ -67,6 +68,17 @@ def check_checkpoint(opened: Opened) -> Found:
     who = f"{MODEL} and the certificate name it" if opened.is_certified else f"{MODEL} names it"
     detail = f"{CHECKPOINT} loads strictly as {checkpoint.architecture}; {who}"
     return Status.RECOMPUTED, detail
+
+
+def _other_baseline(opened: Opened) -> list[str]:
+    """Return what is wrong with the model that the certificate compares with: it must be the one that was pruned."""
+    baseline = opened.certificate.result.baseline
+    known = set(opened.checkpoint.parents)
+    if PLAN in opened.bundle.names:
+        known.add(parse(opened.path(PLAN).read_bytes(), Plan, source=PLAN).dense_sha256)
+    if baseline is None or not known or baseline.sha256 in known:
+        return []
+    return [f"the certificate compares with {baseline.sha256[:12]}, and the checkpoint was made from another model"]
 
 
 def check_plan(opened: Opened) -> Found:

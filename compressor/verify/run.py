@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from compressor.bundle import Bundle, open_bundle
-from compressor.errors import CompressorError, MachineError, OptionError, Undecided, UntrustedPickle
+from compressor.errors import MachineError, OptionError, Undecided, UntrustedPickle
 from compressor.gate.policy import read_policy
 from compressor.progress import SILENT, Progress
 from compressor.types import Decision
@@ -22,6 +22,7 @@ from compressor.verify.identity import (
     read_digest,
 )
 from compressor.verify.judgement import (
+    UNREADABLE,
     check_adversarial,
     check_outcomes,
     check_policy,
@@ -58,9 +59,6 @@ CHECKS: dict[str, Callable[[Opened], Found]] = {
 """What is looked at, in this order, once the digests hold."""
 
 SIGNATURE, AUTHENTICITY = "signature", "authenticity"
-
-UNREADABLE = (CompressorError, ArithmeticError, LookupError, OSError, TypeError, ValueError)
-"""What files that somebody made up can answer with; a machine that lacks something is another matter."""
 
 
 def verify(
@@ -119,16 +117,16 @@ def verify(
     opened = Opened(folder, arch=arch)
     signature = _look(SIGNATURE, partial(check_signature, folder, key))
     is_signed = signature.status is Status.RECOMPUTED
-    checks = [digests, signature]
-    checks.append(_look(AUTHENTICITY, partial(check_authenticity, folder, expected, is_signed=is_signed)))
+    authentic = _look(AUTHENTICITY, partial(check_authenticity, folder, expected, is_signed=is_signed))
+    checks, is_dated = [digests, signature, authentic], is_signed or authentic.status is Status.RECOMPUTED
     with progress.stage("verify", total=len(CHECKS), unit="check") as step:
         for name, check in CHECKS.items():
             checks.append(_look(name, partial(check, opened)))
             step.advance(1, f"{name}: {checks[-1].status}")
     if own is not None:
-        checks.append(_look("your policy", partial(check_policy, own, opened)))
+        checks.append(_look("your policy", partial(check_policy, own, opened, is_dated=is_dated)))
     checks += _with_data(opened, tuple(checks), data, recheck, seed=seed, device=device, progress=progress)
-    decision, demanded = own_decision(opened), decision_by(own, opened)
+    decision, demanded = own_decision(opened), decision_by(own, opened, is_dated=is_dated)
     return _report(folder, tuple(checks), decision=decision, demanded=demanded, key=key if is_signed else None)
 
 

@@ -10,8 +10,9 @@ import subprocess
 from pathlib import Path
 
 from compressor.bundle import Bundle
-from compressor.bundle.names import SIGNATURE_ENDINGS, SUMS, is_signature
+from compressor.bundle.names import SUMS
 from compressor.errors import MachineError, OptionError
+from compressor.files import SIGNATURE_ENDINGS, is_signature
 from compressor.verify.record import Found, Status
 
 TOOL = "model_signing"

@@ -1,6 +1,7 @@
 """`[accuracy]`: what is answered right on clean images, alone and against the baseline."""
 
 from collections.abc import Iterator
+from fractions import Fraction
 
 from compressor.certify.certificate import Baseline, Result
 from compressor.gate import rules, wording
@@ -73,28 +74,33 @@ def _class_drop(limit: float, result: Result | None) -> Condition:
             condition_id, demanded, "no class of the baseline can be compared: undecided, make the certificate anew"
         )
     drop, label, num = max(drops)
-    moved = f"{wording.points(abs(drop), besides=limit)} of its recall"
+    moved = f"{wording.points(abs(float(drop)), besides=limit)} of its recall"
     story = f"class {label!r} loses {moved}" if drop > 0 else "no class loses recall"
     return rules.fact(
         condition_id,
         demanded=demanded,
-        found=drop,
-        holds=drop <= limit,
+        found=float(drop),
+        holds=drop <= Fraction(repr(limit)),
         reason=f"{story} (on {wording.amount(num)} images); demanded {demanded}",
     )
 
 
-def _drops(result: Result, baseline: Baseline) -> list[tuple[float, str, int]]:
+def _drops(result: Result, baseline: Baseline) -> list[tuple[Fraction, str, int]]:
     """Return how much recall each class lost, its label and its number of images.
 
-    Classes are paired by place, because two of them may have the same label.
+    Classes are paired by place, because two of them may have the same label. Shares are counted in images again: a
+    difference of two quotients is not exact, and a class that loses just as much as may be would fail.
     """
     if [each.label for each in result.per_class] != [each.label for each in baseline.per_class]:
         return []
     return [
-        (before.recall - after.recall, after.label, after.num)
+        (
+            Fraction(round(before.recall * after.num) - round(after.recall * after.num), after.num),
+            after.label,
+            after.num,
+        )
         for before, after in zip(baseline.per_class, result.per_class, strict=True)
-        if before.recall is not None and after.recall is not None
+        if before.recall is not None and after.recall is not None and after.num
     ]
 
 
