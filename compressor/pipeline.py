@@ -13,8 +13,9 @@ from torch import nn
 from compressor.asked import admitted, battery_of, timings_of
 from compressor.assemble import NUM_PROBES, Records, bundle_files, replay_of, summary_of
 from compressor.bundle import write_bundle
-from compressor.certify.certificate import with_commands
-from compressor.data import stratified
+from compressor.certify.campaign import in_random_order
+from compressor.certify.certificate import Certificate, with_commands
+from compressor.data import Data, stratified
 from compressor.errors import DataError
 from compressor.export.form import Form
 from compressor.export.onnx import export_onnx, fits_one_file
@@ -112,7 +113,10 @@ def release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT
     decided = replace(proof, demands=demands_of(policy) if task.decide else None, searched=task.searched)
     certificate, outcomes = prove_it(shrunk.checkpoint, proof=decided, artefact=shipped.onnx, baseline=dense)
     certificate = with_commands(certificate, task.commands)
-    reference = with_commands(prove_it(control, proof=proof, title="control")[0], task.commands) if control else None
+    reference = None
+    if control is not None:
+        seen = _looked_at(data, task, certificate)
+        reference = with_commands(prove_it(control, data=seen, proof=proof, title="control")[0], task.commands)
     beside = Skipped(reason=TOO_LARGE) if dense_onnx is None else dense_onnx
     latency = tuple(measure(shipped.onnx, against=beside, timing=each, progress=progress) for each in timings)
 
@@ -160,6 +164,14 @@ def release(source: Path | nn.Module, task: Task, *, progress: Progress = SILENT
         force=task.force,
     )
     return Released(bundle=bundle, verdict=verdict, summary=summary)
+
+
+def _looked_at(data: Data, task: Task, certificate: Certificate) -> Data:
+    """Return the data with the test images that the certificate is about, of which deciding early leaves out some."""
+    if not task.decide:
+        return data
+    wanted = in_random_order(stratified(data.need("test"), task.num_images, seed=task.seed), task.seed)
+    return replace(data, test=wanted.take(range(certificate.result.data.num_images)))
 
 
 def _as_delivered(dense: Checkpoint, form: Form) -> bytes | None:

@@ -8,9 +8,9 @@ from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 
 from compressor.errors import EvidenceError
 
@@ -20,6 +20,12 @@ strict = with_config(ConfigDict(extra="forbid", allow_inf_nan=False))
 """Class decorator of every record that is read back: unknown keys are an error, and so is what JSON has no number for.
 
 NaN is neither above nor below a limit, so the worst of several records could be passed over."""
+
+Count = Annotated[int, Field(ge=0, le=2**53)]
+"""How many of something a record may say that there are: what follows is computed in floats, exact up to here."""
+
+Level = Annotated[float, Field(gt=0, lt=1)]
+"""Confidence of an interval."""
 
 LATER = MappingProxyType({"is_later": True})
 """`field(default=None, metadata=LATER)`: a key that older files lack. None is not written: old digests still hold."""

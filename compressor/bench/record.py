@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from compressor.records import LATER, strict
+from compressor.records import LATER, Count, strict
 from compressor.types import Interval
 
 SCHEMA = "compress.latency/1"
@@ -17,9 +17,9 @@ class LatencyRow:
     """`cpu`, `cuda`, `tensorrt`."""
     device_name: str
     """Processor or GPU, as it calls itself."""
-    batch: int
-    threads: int
-    num_runs: int
+    batch: Count
+    threads: Count
+    num_runs: Count
     """In all sessions together."""
     p50_ms: float
     p90_ms: float
@@ -32,7 +32,7 @@ class LatencyRow:
     """True: from numpy to numpy, with copies to and from the device. False: input and output stay on the device."""
     p50_interval: Interval | None = None
     """Of the median, at confidence 0.95, from the medians of sessions; None in records made elsewhere."""
-    num_sessions: int | None = field(default=None, metadata=LATER)
+    num_sessions: Count | None = field(default=None, metadata=LATER)
     """Opened afresh, each with its share of the runs."""
     pause_ms: float | None = field(default=None, metadata=LATER)
     """Idle time before each run; None: none, runs follow each other."""
@@ -40,7 +40,7 @@ class LatencyRow:
     """Whether the GPU replays the captured graph instead of being told operator by operator; None on the CPU."""
     load_ms: float | None = field(default=None, metadata=LATER)
     """From the bytes of the file to a session that can run: median over the sessions."""
-    peak_memory_bytes: int | None = field(default=None, metadata=LATER)
+    peak_memory_bytes: Count | None = field(default=None, metadata=LATER)
     """What the file and its first batches took at most; None where it cannot be read."""
     peak_memory_of: str | None = field(default=None, metadata=LATER)
     """`host`: growth of this process's resident memory. `gpu`: growth of what the driver calls used."""
@@ -69,7 +69,7 @@ class Against:
     ratio_interval: Interval
     ratios: tuple[Ratio, ...] | None = field(default=None, metadata=LATER)
     """Of every row, in the same order."""
-    file_bytes: int | None = field(default=None, metadata=LATER)
+    file_bytes: Count | None = field(default=None, metadata=LATER)
 
 
 @strict
@@ -97,7 +97,7 @@ class Latency:
     """Machine, driver, clocks and load."""
     noisy: bool
     """A file against itself was not 1 within 5 %: read the times with care."""
-    file_bytes: int | None = field(default=None, metadata=LATER)
+    file_bytes: Count | None = field(default=None, metadata=LATER)
     versions: dict[str, str] | None = field(default=None, metadata=LATER)
     """Of onnxruntime and what it runs on."""
     not_measured: tuple[NotMeasured, ...] | None = field(default=None, metadata=LATER)

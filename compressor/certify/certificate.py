@@ -9,7 +9,7 @@ from compressor.attacks.threat import Threat, parse_threat
 from compressor.certify.corruption_result import CorruptionResult
 from compressor.certify.proof_result import ProofResult
 from compressor.files import canonical_json, sha256_of_bytes
-from compressor.records import LATER, strict, to_plain
+from compressor.records import LATER, Count, Level, strict, to_plain
 from compressor.types import Interval
 
 SCHEMA = "compress.certificate/1"
@@ -24,9 +24,9 @@ class ModelFacts:
     """Digest of the checkpoint file (or, for a model in memory, of its state dict)."""
     architecture: str
     """As `--arch` writes it, for example `cifar:resnet20`."""
-    params: int
+    params: Count
     """Number of parameters."""
-    macs: int
+    macs: Count
     """Multiply-adds of one forward pass of one image."""
 
 
@@ -55,9 +55,9 @@ class DataFacts:
     """Over the ordered (name, label, digest) of the images used."""
     split: str
     """Always `test` in a certificate that can release."""
-    num_images: int
+    num_images: Count
     roles_used: tuple[str, ...]
-    duplicates_with_train: int
+    duplicates_with_train: Count
     """Test images used that are byte-equal to a training image."""
 
 
@@ -67,7 +67,7 @@ class ClassResult:
     """One class. Recall and robust share are None where it has no image."""
 
     label: str
-    num: int
+    num: Count
     recall: float | None
     robust: float | None
     """Robust share under the first threat; None without a threat."""
@@ -80,7 +80,7 @@ class CalibrationBin:
 
     low: float
     high: float
-    num: int
+    num: Count
     confidence: float | None
     accuracy: float | None
 
@@ -104,9 +104,9 @@ class AttackResult:
 
     name: str
     settings: dict[str, str | int | float | bool]
-    num_attempted: int
+    num_attempted: Count
     """Images still standing when it began."""
-    num_broken: int
+    num_broken: Count
     """Of those, how many it broke."""
 
 
@@ -125,8 +125,8 @@ class Flag:
 class Audit:
     """What the `full` battery found on random survivors of the weaker one."""
 
-    num_audited: int
-    num_broken: int
+    num_audited: Count
+    num_broken: Count
     interval: Interval
 
 
@@ -143,13 +143,13 @@ class ThreatResult:
     """Digest of the battery's attacks and settings at this threat."""
     robust_accuracy: float
     interval: Interval
-    confidence: float
+    confidence: Level
     interval_method: str
-    decided_after: int | None
+    decided_after: Count | None
     """Images looked at when the sequential test decided; None when all were planned beforehand."""
-    num_forward: int
+    num_forward: Count
     """Image-forwards spent, this threat."""
-    num_backward: int
+    num_backward: Count
     attacks: tuple[AttackResult, ...]
     flags: tuple[Flag, ...]
     audit: Audit | None
@@ -192,10 +192,10 @@ class PairedResult:
 
     norm: str
     epsilon: str
-    both: int
-    only_dense: int
-    only_slim: int
-    neither: int
+    both: Count
+    only_dense: Count
+    only_slim: Count
+    neither: Count
     difference: float
     interval: Interval
 
@@ -205,10 +205,10 @@ class PairedResult:
 class PairedAccuracy:
     """Dense and slim on the same clean images. Difference = dense - slim, in [-1, 1]."""
 
-    both: int
-    only_dense: int
-    only_slim: int
-    neither: int
+    both: Count
+    only_dense: Count
+    only_slim: Count
+    neither: Count
     difference: float
     interval: Interval
 
@@ -236,11 +236,11 @@ class Baseline:
 class Searched:
     """That this model was chosen among others, and on which images."""
 
-    num_candidates: int
+    num_candidates: Count
     """How many were tried, this one among them."""
     role: str
     """Of the images that they were judged on: `select`."""
-    num_tested_before: int | None = None
+    num_tested_before: Count | None = None
     """Earlier winners of the same search that met the test images, if there were any."""
 
 
@@ -255,7 +255,7 @@ class Result:
     clean_accuracy: float
     """Share of the images that the artefact answers right, in [0, 1]."""
     clean_interval: Interval
-    confidence: float
+    confidence: Level
     """Of every interval in this record."""
     interval_method: str
     """`clopper-pearson`, or `confidence-sequence` when the sequential test was on."""
@@ -281,10 +281,10 @@ class Run:
     seconds: float
     host: dict[str, str | int]
     versions: dict[str, str]
-    processes: int
-    batch_size: int
+    processes: Count
+    batch_size: Count
     """Images in flight at the end: halved each time that memory ran out."""
-    threads: int
+    threads: Count
     commands: tuple[str, ...] | None = field(default=None, metadata=LATER)
     """What was typed to make this; None where the library was called."""
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from compressor.records import strict
+from compressor.records import Count, strict
 from compressor.types import Interval
 
 
@@ -66,7 +66,7 @@ class CorruptionResult:
     """`computed` from the images of the certificate, or `published`: the arrays of CIFAR-10-C."""
     source_sha256: str | None
     """Over the labels and pixels used of the published arrays."""
-    num_images: int
+    num_images: Count
     """That the corruptions were tried on."""
     mean_accuracy: float
     """Over the corruptions, each the mean of its severities."""

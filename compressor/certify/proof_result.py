@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from compressor.records import strict
+from compressor.records import Count, strict
 from compressor.types import Interval
 
 
@@ -15,7 +15,7 @@ class MarginFall:
     dense model answers right: over all that the threat reaches, the margin falls by no more.
     """
 
-    num_images: int
+    num_images: Count
     """Right on the dense model."""
     median: float | None
     """No more than this for half of them. None where out of reach, or without an image."""
@@ -32,15 +32,15 @@ class Smoothing:
 
     sigma: str
     """Standard deviation of the noise: epsilon itself, exact."""
-    num_choosing: int
+    num_choosing: Count
     """Draws that choose the class."""
-    num_draws: int
+    num_draws: Count
     """Draws that bound how often it comes."""
     alpha: float
     """Chance, for each image, that its certificate is false."""
-    num_images: int
+    num_images: Count
     """Looked at: a seeded random part of the images."""
-    num_abstained: int
+    num_abstained: Count
     certified_accuracy: float
     """Share of those images on which the smoothed classifier is right everywhere within epsilon."""
     interval: Interval
@@ -53,7 +53,7 @@ class ProofResult:
 
     method: str | None
     """`alpha-crown`, or `crown-ibp` where the network is larger; None where out of reach."""
-    num_proved: int
+    num_proved: Count
     """Images that are right and proved to stay right."""
     interval: Interval | None
     """On the proved share; None where out of reach."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from compressor.records import LATER, strict
+from compressor.records import LATER, Count, strict
 
 SCHEMA = "compress.parity/1"
 
@@ -21,7 +21,7 @@ class Parity:
     """`cpu`, `cuda`, ..."""
     batches: tuple[int, ...]
     """Batch sizes that were run."""
-    num_images: int
+    num_images: Count
     """Natural images (or noise) compared; the answers and accuracies are theirs."""
     max_abs: float
     """Largest absolute difference of a logit, on natural and adversarial images."""
@@ -32,15 +32,15 @@ class Parity:
     accuracy_torch: float | None
     """On labelled images; None where only random inputs were at hand."""
     accuracy_onnx: float | None
-    bytes_model: int
+    bytes_model: Count
     """Size of model.onnx."""
-    bytes_checkpoint: int
+    bytes_checkpoint: Count
     """Size of the slim checkpoint; 0 for a model in memory."""
     decision: str
     """`passed` or `failed`."""
     precision: str | None = field(default=None, metadata=LATER)
     """`fp32`, `fp16` or `int8`."""
-    num_adversarial: int | None = field(default=None, metadata=LATER)
+    num_adversarial: Count | None = field(default=None, metadata=LATER)
     """Adversarial images compared as well: they lie where rounding matters most."""
     agreement_adversarial: float | None = field(default=None, metadata=LATER)
     """Share of those with the same answer, in [0, 1]."""

@@ -18,8 +18,8 @@ SHOWN = 5
 
 UNFOLLOWED = {
     CERTIFICATE: (
-        "seed, data.spec, data.duplicates_with_train, flags, num_audited and num_broken of audits, num_forward, "
-        "num_backward, run"
+        "seed, data.spec, data.split, data.roles_used, data.duplicates_with_train, searched, flags, num_audited and "
+        "num_broken of audits, num_forward, num_backward, run"
     ),
     CONTROL: "all that needs its outcomes, which are not in the bundle",
     PARITY: "num_images, batches, max_abs, max_rel, agreement, accuracy_torch, accuracy_onnx",

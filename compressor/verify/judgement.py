@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from compressor.bundle.names import CERTIFICATE, CONTROL, LATENCY, MODEL, OUTCOMES, POLICY, REPLAY, VERDICT
+from compressor.bundle.names import CERTIFICATE, CONTROL, LATENCY, MODEL, OUTCOMES, POLICY, REPLAY, TRIALS, VERDICT
 from compressor.certify.battery import BATTERIES
 from compressor.certify.certificate import digest_of_result
 from compressor.certify.outcomes import contradictions
@@ -40,6 +40,8 @@ def check_result(opened: Opened) -> Found:
     if not opened.is_certified:
         return Status.NOT_CHECKED, EXPORTED_ONLY
     certificates = certificates_of(opened)
+    if (TRIALS in opened.bundle.names) != (opened.certificate.result.searched is not None):
+        return Status.CONTRADICTED, f"{CERTIFICATE} and {TRIALS} do not agree that the model was searched for"
     if any(each.result.data != opened.certificate.result.data for each in certificates.values()):
         return Status.CONTRADICTED, f"{CONTROL} is about other images than {CERTIFICATE}"
     edited = [name for name, each in certificates.items() if each.result_sha256 != digest_of_result(each.result)]

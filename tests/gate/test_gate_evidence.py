@@ -35,6 +35,33 @@ def test_a_bundle_gives_its_three_records(bundle: Path) -> None:
     assert evidence.digests == evidence_of(certificate=certificate(), parity=parity(), latency=[latency()]).digests
 
 
+def test_what_no_digest_binds_is_no_evidence(bundle: Path) -> None:
+    """Signatures stand beside the list of digests, so anybody can add a file that is called like one."""
+    before = read_evidence([bundle])
+    for name in ("latency-orin.sigstore.json", "parity-cuda.sigstore.json"):
+        (bundle / name).write_bytes(dump(latency(rows=(row(p50_ms=0.001),))))
+    assert read_evidence([bundle]) == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"confidence": 0.95', '"confidence": 1.0'),
+        ('"confidence": 0.95', '"confidence": -0.5'),
+        ('"both": ', '"both": -'),
+        ('"both": ', f'"both": {"9" * 400}'),
+        ('"num_images": ', f'"num_images": {"9" * 20}'),
+    ],
+)
+def test_figures_that_cannot_be_are_no_record(bundle: Path, old: str, new: str) -> None:
+    """Nothing can be computed from them, and that is no fault of ours."""
+    text = (bundle / "certificate.json").read_text()
+    assert old in text
+    (bundle / "certificate.json").write_text(text.replace(old, new))
+    with pytest.raises(EvidenceError):
+        read_evidence([bundle])
+
+
 def test_files_are_told_apart_by_their_schema(bundle: Path, tmp_path: Path) -> None:
     """Names do not matter, and the same file twice counts once."""
     odd = tmp_path / "whatever.txt"

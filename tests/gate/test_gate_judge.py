@@ -342,6 +342,24 @@ def test_a_class_without_images_is_left_out() -> None:
     assert found.found == pytest.approx(0.04)
 
 
+def test_a_class_that_loses_just_as_much_as_may_be_passes() -> None:
+    """18 of 20 and 17 of 20 are 0.05 apart, and the difference of the quotients is more."""
+    assert 18 / 20 - 17 / 20 > 0.05
+    for num, before, after, limit in (
+        (20, 18, 17, 0.05),
+        (50, 49, 44, 0.1),
+        (100, 57, 55, 0.02),
+        (1000, 999, 989, 0.01),
+    ):
+        slim = tuple(replace(each, num=num, recall=after / num) for each in classes())
+        dense = tuple(replace(each, num=num, recall=before / num) for each in baseline().per_class)
+        evidence = whole(certificate=certificate(per_class=slim, baseline=baseline(per_class=dense)))
+        found = condition(judged(f"[accuracy]\nmax_class_drop = {limit}", evidence), "accuracy.max_class_drop")
+        assert (found.decision, found.found) == ("passed", limit)
+        less = condition(judged(f"[accuracy]\nmax_class_drop = {limit - 1e-4}", evidence), "accuracy.max_class_drop")
+        assert less.decision == "failed"
+
+
 def test_two_classes_may_have_one_label() -> None:
     """Classes are paired by place; other labels than the baseline's cannot be compared."""
     twins = tuple(replace(each, label="crane") for each in classes())

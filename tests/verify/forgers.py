@@ -215,6 +215,14 @@ def call_it(battery: str) -> Callable[[Any], None]:
     return change
 
 
+def date_back(folder: Path) -> None:
+    """Judge as if it had been before the records were made, when a waiver still counted."""
+    policy = parse_policy((folder / names.POLICY).read_bytes(), "policy.toml")
+    verdict = judge(policy, read_evidence([folder]), now="2025-06-01T00:00:00+00:00")
+    (folder / names.VERDICT).write_bytes(dump(verdict))
+    (folder / names.ATTESTATION).write_bytes(attestation(verdict, model_sha256=sha256_of_file(folder / names.MODEL)))
+
+
 FORGERIES: list[tuple[Callable[[Path], None], set[str]]] = [
     (raise_robustness, {"certificate", "outcomes", "claim", "verdict"}),
     (raise_robustness_with_digest, {"outcomes", "claim", "verdict"}),
@@ -225,9 +233,12 @@ FORGERIES: list[tuple[Callable[[Path], None], set[str]]] = [
     (swap_model, {"one model", "export", "parity", "replay", "attestation", "verdict"}),
     (swap_model_and_records, {"one model", "export", "parity", "replay"}),
     (slip_in_trigger(), {"export"}),
-    (slip_in_trigger(precision="int8"), {"export"}),
+    (slip_in_trigger(precision="int8"), {"export", "one model"}),
     (slip_in_trigger(torch_version="2.13.0"), {"export"}),
     (slip_in_trigger(tool_version="0.0.9"), {"export"}),
+    (date_back, {"verdict"}),
+    (change_result(lambda result: result["artefact"].update(precision="int8")), {"one model", "claim"}),
+    (lambda folder: (folder / names.TRIALS).write_text("{}"), {"certificate"}),
     (rewrite(names.POLICY, "0.3", "0.01"), {"verdict"}),
     (rewrite(names.VERDICT, '"passed"', '"failed"'), {"verdict", "attestation"}),
     (rewrite(names.PARITY, '"passed"', '"failed"'), {"parity", "verdict"}),

@@ -1,21 +1,26 @@
 """A small real bundle verifies, and every forgery of it is either noticed or named as one that cannot be."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
+import made_up
 import numpy as np
 import pytest
 from forgers import FORGERIES, call_it, change_parity, change_result, change_threat
 from real_bundle import LOOSE, STRICT, Made, edit, files_of, fresh_sums
 
-from compressor.bundle import names, write_bundle
+from compressor.bundle import names, open_bundle, write_bundle
 from compressor.bundle.names import SUMS, bundle_digest
 from compressor.certify.certificate import digest_of_result
 from compressor.errors import BundleError, DataError, OptionError, PolicyError
 from compressor.records import tool_version
 from compressor.types import Decision
-from compressor.verify import Status, VerifyReport, verify
+from compressor.verify import Status, VerifyReport, judgement, verify
+from compressor.verify.model import check_checkpoint
+from compressor.verify.opened import Opened
 
 
 def statuses(report: VerifyReport) -> dict[str, Status]:
@@ -57,6 +62,44 @@ def test_an_honest_bundle_holds(folder: Path) -> None:
     }
     assert (report.holds, report.authentic, report.decision, report.demanded) == (True, False, Decision.PASSED, None)
     assert report.conclusion == "consistent, not authentic; its own verdict is passed"
+
+
+def test_a_waiver_must_count_today_where_the_date_is_anybodys(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It expired after the verdict: whoever knows the digest knows the date, and others cannot."""
+    mine, soon = tmp_path / "mine.toml", (datetime.now(UTC) + timedelta(days=2)).date()
+    waivers = f'[waivers]\nallowed = ["accuracy.min"]\nexpires = "{soon}"\n'
+    mine.write_text(f'schema = "compress.policy/1"\n[accuracy]\nmin = 1.0\n{waivers}')
+    assert verify(folder, policy=mine).holds
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return datetime.now(tz) + timedelta(days=10)
+
+    monkeypatch.setattr(judgement, "datetime", Later)
+    report = verify(folder, policy=mine)
+    assert contradicted(report) == {"your policy"}
+    assert report.demanded is Decision.FAILED
+    dated = verify(folder, policy=mine, expect_digest=bundle_digest((folder / SUMS).read_bytes()))
+    assert dated.holds
+    assert dated.demanded is Decision.PASSED
+    words = next(check.detail for check in dated.checks if check.name == "your policy")
+    assert f"accuracy.min, waived by the policy until {soon}" in words
+
+
+def test_the_baseline_is_the_model_that_was_pruned(folder: Path) -> None:
+    """A certificate that compares with another model is about no drop of this one."""
+    opened = Opened(open_bundle(folder))
+    plan_says = json.loads((folder / names.PLAN).read_bytes())["dense_sha256"]
+    result = opened.certificate.result
+    for sha256, is_odd in ((plan_says, False), (opened.checkpoint.parents[0], False), ("f6" * 32, True)):
+        compared = replace(result, baseline=made_up.baseline(sha256=sha256))
+        opened.certificate = replace(opened.certificate, result=compared)
+        status, detail = check_checkpoint(opened)
+        assert (status is Status.CONTRADICTED) == is_odd
+        assert ("made from another model" in detail) == is_odd
 
 
 def test_the_digest_that_was_told_makes_it_authentic(folder: Path) -> None:
