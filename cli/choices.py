@@ -203,11 +203,16 @@ def place_of(params: Params, crew: Crew = ALONE) -> Place:
     )
 
 
-def timing_of(params: Params) -> Timing:
-    """Return what is timed."""
+def timing_of(params: Params, *, batch: int | None = None) -> Timing:
+    """Return what is timed.
+
+    Args:
+        params: of the command.
+        batch: the one that the file takes; None: any.
+    """
     return Timing(
         provider=params["provider"] or "cpu",
-        batches=tuple(params["batch"] or (1,)),
+        batches=tuple(params["batch"] or (batch or 1,)),
         threads=params["threads"] or 1,
         num_runs=params.get("num_runs"),
         cuda_graphs=params.get("cuda_graphs", False),
@@ -273,7 +278,7 @@ def release_of(params: Params, *, cut: Cut | None = None, commands: tuple[str, .
     Raises:
         OptionError: options that contradict each other.
     """
-    timed = any(params[name] is not None for name in ("provider", "batch", "threads"))
+    timed, form = any(params[name] is not None for name in ("provider", "batch", "threads")), form_of(params)
     return Task(
         data=params["data"],
         policy=params["policy"],
@@ -287,8 +292,8 @@ def release_of(params: Params, *, cut: Cut | None = None, commands: tuple[str, .
         corruptions=_is_corrupted(params),
         corruptions_from=params["corruptions_from"],
         prove=params["prove"],
-        timing=timing_of(params) if timed else None,
-        form=form_of(params),
+        timing=timing_of(params, batch=form.fixed_batch) if timed else None,
+        form=form,
         also_ort=params["also_ort"],
         accept=parse_accept(params["unsafe_accept"], params["because"]),
         expect_accuracy=params["expect_accuracy"],

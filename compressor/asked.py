@@ -2,6 +2,7 @@
 
 from compressor.certify.battery import read_battery
 from compressor.certify.refusing import check_auditing, check_proving
+from compressor.errors import OptionError
 from compressor.gate.judge import check_accepted
 from compressor.gate.policy import Policy, read_policy, threats_of
 from compressor.runtime.trial import tried
@@ -15,7 +16,7 @@ def admitted(task: Task) -> Policy:
 
     Raises:
         PolicyError: the policy cannot be judged by.
-        OptionError: an unknown battery or condition, or a proof or an audit of nothing.
+        OptionError: an unknown battery, a proof or an audit of nothing, or a batch that the file would not take.
         MachineError: a provider that is timed on does not load; said before hours of work that would end with it.
     """
     policy = read_policy(task.policy)
@@ -24,7 +25,13 @@ def admitted(task: Task) -> Policy:
     threats = threats_of(policy)
     check_proving(prove=task.prove, threats=threats)
     check_auditing(audit=task.audit, threats=threats)
-    for provider in dict.fromkeys(each.provider for each in timings_of(task, policy)):
+    timings, batch = timings_of(task, policy), task.form.fixed_batch
+    if batch is not None and (others := [each for timing in timings for each in timing.batches if each != batch]):
+        raise OptionError(
+            f"--export-batch {batch} writes a file for batches of {batch} alone, and batches of {others[0]} are timed",
+            advice=f"time batches of {batch} (--batch, or batch in [[latency]]), or leave --export-batch out",
+        )
+    for provider in dict.fromkeys(each.provider for each in timings):
         tried(provider)
     return policy
 
@@ -39,4 +46,4 @@ def timings_of(task: Task, policy: Policy) -> list[Timing]:
     if task.timing:
         return [task.timing]
     rows = [Timing(provider=row.provider, batches=(row.batch,), threads=row.threads) for row in policy.latency]
-    return list(dict.fromkeys(rows)) or [Timing()]
+    return list(dict.fromkeys(rows)) or [Timing(batches=(task.form.fixed_batch or 1,))]

@@ -9,6 +9,7 @@ import compressor
 from compressor.asked import timings_of
 from compressor.errors import CompressorError, DataError, OptionError, PolicyError
 from compressor.estimate import estimate_release
+from compressor.export.form import Form
 from compressor.gate.policy import parse_policy
 from compressor.search.estimate import estimate_search
 from compressor.search.wanted import Wanted
@@ -37,6 +38,8 @@ def task(tmp_path: Path) -> Task:
         ({"prove": True}, PLAIN, OptionError),
         ({"audit": 4}, PLAIN, OptionError),
         ({"timing": Timing(provider="npu")}, PLAIN, OptionError),
+        ({"timing": Timing(batches=(4, 1)), "form": Form(batch="4")}, PLAIN, OptionError),
+        ({"form": Form(batch="4")}, PLAIN + LATENCY.format(1), OptionError),
         ({"expect_accuracy": 1.01}, PLAIN, DataError),
     ],
 )
@@ -65,6 +68,7 @@ def test_each_latency_row_of_a_policy_is_timed_once(task: Task) -> None:
     assert timings_of(task, policy) == [Timing(batches=(1,)), Timing(batches=(2,))]
     assert timings_of(task, parse_policy(PLAIN, "test")) == [Timing()]
     assert timings_of(replace(task, timing=Timing(threads=2)), policy) == [Timing(threads=2)]
+    assert timings_of(replace(task, form=Form(batch="4")), parse_policy(PLAIN, "test")) == [Timing(batches=(4,))]
 
 
 def test_plain_words_of_a_caller_are_taken_as_what_they_stand_for() -> None:

@@ -110,6 +110,12 @@ class AttackResult:
     """Of those, how many it broke."""
 
 
+FLAGS = (
+    "logits", "deterministic", "gradients", "unbounded", "noise", "steps", "black-box", "transfer", "monotone",
+)  # fmt: skip
+"""Ids of the checks that can raise a flag."""
+
+
 @strict
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flag:

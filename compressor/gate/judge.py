@@ -17,7 +17,7 @@ from compressor.errors import PolicyError
 from compressor.gate import conditions as kinds
 from compressor.gate import wording
 from compressor.gate.evidence import Evidence
-from compressor.gate.policy import Policy, condition_ids
+from compressor.gate.policy import Policy, condition_ids, is_added
 from compressor.gate.refusals import closest
 from compressor.gate.verdict import SCHEMA, Accepted, Condition, PolicyFacts, Verdict
 from compressor.records import tool_version
@@ -78,14 +78,14 @@ def check_accepted(policy: Policy, accept: Collection[str]) -> None:
 
     Args:
         policy: read.
-        accept: ids. Those about evidence, parity and flags depend on what is handed in, and are checked by `judge`.
+        accept: ids. Whether those about evidence, parity and flags will be there depends on what is handed in.
 
     Raises:
         PolicyError: one of them is none of this policy's conditions.
     """
     known = condition_ids(policy)
     for each in accept:
-        if each not in known and not each.startswith(("evidence.", "parity.", "flag.")):
+        if each not in known and not is_added(each):
             raise PolicyError(
                 f"--unsafe-accept {each!r} names no condition of {policy.source}", advice=closest(each, known)
             )
@@ -95,7 +95,8 @@ def _checked(accept: Mapping[str, str], conditions: Sequence[Condition]) -> Mapp
     """Refuse to accept what is not there, or without a reason."""
     known = [each.id for each in conditions]
     for condition_id, because in accept.items():
-        if condition_id not in known:
+        is_quiet = condition_id.startswith("flag.")  # one that was not raised is good news
+        if condition_id not in known and not is_quiet:
             raise PolicyError(
                 f"--unsafe-accept {condition_id!r} names no condition of this verdict",
                 advice=closest(condition_id, known),

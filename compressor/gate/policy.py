@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from compressor.attacks.threat import Threat
+from compressor.certify.certificate import FLAGS
 from compressor.certify.demand import Demand, Demands
 from compressor.errors import PolicyError
 from compressor.files import sha256_of_bytes
@@ -21,6 +22,11 @@ from compressor.gate.lines import line_of, lines_of_keys
 from compressor.gate.refusals import closest, earliest_refusal, refuse
 
 PARITY_DECISION = "parity.decision"
+ADDED = (
+    PARITY_DECISION, "evidence.artefact", "evidence.result_sha256", "evidence.interval_method", "evidence.confidence",
+    "evidence.split",
+)  # fmt: skip
+"""Conditions on the evidence itself, which no policy has to ask for."""
 """The parity record's own conclusion; judged whenever such a record is there."""
 
 __all__ = ["Policy", "condition_ids", "demands_of", "parse_policy", "read_policy", "threat_id", "threats_of"]
@@ -119,6 +125,11 @@ def condition_ids(policy: Policy) -> tuple[str, ...]:
     return (*ids, *(f"evidence.{key}" for key in _given(policy.evidence)))
 
 
+def is_added(condition_id: str) -> bool:
+    """Say whether a judgement adds this condition by itself, whatever the policy demands, if there is reason to."""
+    return condition_id in ADDED or condition_id.split(".")[:2] in [["flag", flag] for flag in FLAGS]
+
+
 def threat_id(threat: Threat) -> str:
     """Return a threat's part of a condition's id: `linf-2/255`."""
     return f"{threat.norm}-{threat.epsilon}"
@@ -148,6 +159,9 @@ def _check_whole(policy: Policy, lines: dict[KeyPath, int]) -> None:
                 raise refuse(source, line, f"{name} stands twice in [[{kind}]]", "keep one, with both demands in it")
             seen.add(name)
     for place, demand in enumerate(policy.latency):
+        if demand.provider != demand.provider.lower() and not demand.provider.endswith("ExecutionProvider"):
+            line, meant = line_of(("latency", place, "provider"), lines), demand.provider.lower()
+            raise refuse(source, line, f"no record has the provider {demand.provider!r}", f"did you mean {meant}?")
         if not _limits(demand):
             line = line_of(("latency", place), lines)
             raise refuse(
@@ -162,7 +176,7 @@ def _check_whole(policy: Policy, lines: dict[KeyPath, int]) -> None:
 def _check_waivers(policy: Policy, known: tuple[str, ...], lines: dict[KeyPath, int]) -> None:
     line = line_of(("waivers", "allowed"), lines)
     for each in policy.waivers.allowed:
-        if each not in known and not each.startswith(("flag.", "evidence.")) and each != PARITY_DECISION:
+        if each not in known and not is_added(each):
             raise refuse(policy.source, line, f"{each!r} waives no condition of this policy", closest(each, known))
     if policy.waivers.allowed and policy.waivers.expires is None:
         raise refuse(policy.source, line, "the waivers never expire", 'add, for example, expires = "2027-01-01"')

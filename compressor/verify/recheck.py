@@ -66,12 +66,8 @@ def find_images(opened: Opened, spec: str, *, progress: Progress = SILENT) -> Ma
     }
     num_named = len(found)
     if num_named < len(outcomes.names):
-        by_digest = {test.digest(index): index for index in range(len(test))}
-        found |= {
-            row: by_digest[digest]
-            for row, digest in enumerate(outcomes.digests)
-            if row not in found and digest in by_digest
-        }
+        left = sorted(set(range(len(test))) - set(found.values()))
+        found |= by_bytes(outcomes, test, [row for row in range(len(outcomes.names)) if row not in found], left)
     if not found:
         raise DataError(
             f"--data {spec} holds none of the images of the certificate",
@@ -85,6 +81,22 @@ def find_images(opened: Opened, spec: str, *, progress: Progress = SILENT) -> Ma
         num_renamed=len(found) - num_named,
         num_relabelled=int((images.labels != outcomes.labels[rows]).sum()),
     )
+
+
+def by_bytes(outcomes: Outcomes, test: ImageSet, rows: list[int], left: list[int]) -> dict[int, int]:
+    """Find images by their bytes, each image once: of equal ones first those with the label that was certified."""
+    places: dict[str, list[int]] = {}
+    for index in left:
+        places.setdefault(test.digest(index), []).append(index)
+    found: dict[int, int] = {}
+    for needs_label in (True, False):
+        for row in rows:
+            equal = places.get(outcomes.digests[row], [])
+            fitting = [each for each in equal if not needs_label or test.labels[each] == outcomes.labels[row]]
+            if row not in found and fitting:
+                found[row] = fitting[0]
+                equal.remove(fitting[0])
+    return found
 
 
 def check_data(opened: Opened, match: Match) -> Found:

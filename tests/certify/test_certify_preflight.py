@@ -1,5 +1,8 @@
 """Negative controls: what fools attacks is flagged, what is undefended falls, and a sound model raises nothing."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +13,8 @@ from torch import nn
 
 from compressor.attacks.model import num_slots
 from compressor.attacks.threat import parse_threat
+from compressor.certify import preflight
+from compressor.certify.certificate import FLAGS
 from compressor.certify.claim import curve_flags_of
 from compressor.certify.preflight import NUM_PROBES, probes_of
 from compressor.certify.siege import Ground
@@ -309,3 +314,8 @@ def test_answers_are_repeated_on_images_from_all_over_the_data_set():
     brightness = images.read(range(len(images)))[:, 0, 0, 0]
     certificate, _ = run(Late(), images.take(brightness.argsort().tolist()), threats=[SMALL])
     assert "deterministic" in flags(certificate)
+
+
+def test_the_flags_that_can_be_waived_are_those_that_can_be_raised() -> None:
+    """A policy is checked where torch is not installed, so their ids stand beside the record."""
+    assert re.findall(r'\bid="([a-z-]+)"', Path(str(preflight.__file__)).read_text()) == list(FLAGS)

@@ -21,6 +21,7 @@ from made_up import (
     with_threat,
 )
 
+from compressor.bench.record import Ratio
 from compressor.certify.certificate import Artefact, Certificate, PairedAccuracy, PairedResult, digest_of_result
 from compressor.errors import PolicyError
 from compressor.gate import Evidence, evidence_of, judge, parse_policy
@@ -463,3 +464,36 @@ def test_what_is_no_condition_is_refused_before_any_work() -> None:
     with pytest.raises(PolicyError, match="names no condition of policy") as caught:
         check_accepted(parse_policy("[accuracy]\nmin = 0.9", "policy.toml"), ["acuracy.min"])
     assert caught.value.advice == "did you mean accuracy.min?"
+
+
+@pytest.mark.parametrize("name", ["evidence.batery", "evidence.max_age", "parity.agreement", "flag.noises.linf-8/255"])
+def test_a_mistyped_condition_on_the_evidence_is_refused_as_early(name: str) -> None:
+    """It would come to light after the release, which ends without a bundle then."""
+    with pytest.raises(PolicyError, match="names no condition of policy"):
+        check_accepted(parse_policy("[accuracy]\nmin = 0.9", "policy.toml"), [name])
+
+
+def test_a_flag_that_was_not_raised_may_have_been_accepted() -> None:
+    """Nobody knows beforehand which will be: the verdict has nothing to accept then."""
+    policy = parse_policy("[accuracy]\nmin = 0.8", "policy.toml")
+    verdict = judge(policy, whole(), now=LATER, accept={"flag.noise.linf-8/255": "seen before"})
+    assert (verdict.decision, verdict.accepted) == ("passed", ())
+
+
+def test_each_row_has_its_own_ratio() -> None:
+    """A record that compares several configurations is judged at the one that is demanded."""
+    two = (row(), row(batch=8, p50_ms=3.0))
+    against = replace(
+        latency().against,
+        rows=two,
+        ratios=(Ratio(ratio_p50=0.55, ratio_interval=(0.53, 0.57)), Ratio(ratio_p50=0.7, ratio_interval=(0.69, 0.72))),
+    )
+    evidence = whole(latency=(latency(rows=two, against=against),))
+    of_eight, name = "[[latency]]\nbatch = 8\nmax_ratio_p50 = 0.75", "latency.cpu-b8-t1.max_ratio_p50"
+    eight = condition(judged(of_eight, evidence), name)
+    one = condition(judged("[[latency]]\nmax_ratio_p50 = 0.6", evidence), "latency.cpu-b1-t1.max_ratio_p50")
+    assert (eight.decision, eight.found, one.found) == ("passed", 0.7, 0.55)
+    only = whole(latency=(latency(rows=two, against=replace(against, ratios=None)),))
+    missing = condition(judged(of_eight, only), name)
+    assert missing.decision == "undecided"
+    assert "only cpu, batch 1" in missing.reason

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ from compressor.certify.certificate import digest_of_result
 from compressor.certify.claim import claim_text
 from compressor.certify.numbers import stated_numbers
 from compressor.certify.outcomes import Outcomes, ReplayImages, recompute
+from compressor.data import open_data, parse_preprocess
 from compressor.verify import Status, VerifyReport, verify
+from compressor.verify.recheck import by_bytes
 
 
 def statuses(report: VerifyReport) -> dict[str, Status]:
@@ -30,6 +33,21 @@ def test_with_the_images_clean_answers_are_made_again(folder: Path) -> None:
     report = verify(folder, data="digits")
     assert statuses(report)["data"] is Status.RECOMPUTED
     assert statuses(report)["recheck"] is Status.NOT_CHECKED
+
+
+def test_equal_images_are_found_with_their_own_labels(tmp_path: Path) -> None:
+    """One picture stands twice under two labels, and the verifier's files are called and ordered otherwise."""
+    pixels = np.arange(4 * 64, dtype=np.uint8).reshape(4, 1, 8, 8)
+    pixels[2] = pixels[0]
+    np.savez(tmp_path / "shuffled.npz", x_test=pixels[[2, 3, 0, 1]], y_test=np.array([9, 3, 0, 1]))
+    test = open_data(str(tmp_path / "shuffled.npz"), preprocess=parse_preprocess("none")).need("test")
+    np.savez(tmp_path / "certified.npz", x_test=pixels, y_test=np.array([0, 1, 9, 3]))
+    certified = open_data(str(tmp_path / "certified.npz"), preprocess=parse_preprocess("none")).need("test")
+    outcomes = SimpleNamespace(digests=[certified.digest(row) for row in range(4)], labels=certified.labels)
+    found = by_bytes(outcomes, test, [0, 1, 2, 3], [0, 1, 2, 3])
+    assert found == {0: 2, 1: 3, 2: 0, 3: 1}
+    relabelled = SimpleNamespace(digests=outcomes.digests, labels=np.array([5, 1, 9, 3]))
+    assert by_bytes(relabelled, test, [0, 1, 2, 3], [0, 1, 2, 3]) == found
 
 
 def certify_by(made: Made, outcomes: Outcomes, *, replay: ReplayImages | None = None) -> Made:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
-from compressor.bench.record import Against, Latency, LatencyRow
+from compressor.bench.record import Latency, LatencyRow, Ratio
 from compressor.gate import rules, wording
 from compressor.gate.conditions.absent import NO_LATENCY
 from compressor.gate.demands import ANY_DEVICE, LatencyDemand
@@ -30,6 +30,15 @@ def _fits(row: LatencyRow, demand: LatencyDemand) -> bool:
     )
 
 
+def _compared(record: Latency) -> list[tuple[LatencyRow, Ratio]]:
+    """Return the rows that were timed in turns with the dense model's, each with its ratio."""
+    against = record.against
+    if against is None:
+        return []
+    only = Ratio(ratio_p50=against.ratio_p50, ratio_interval=against.ratio_interval)
+    return list(zip(record.rows, against.ratios or (only,), strict=False))
+
+
 def _described(demand: LatencyDemand) -> str:
     device = "" if demand.device == ANY_DEVICE else f" on {demand.device!r}"
     return wording.configuration(demand.provider, demand.batch, demand.threads) + device
@@ -39,7 +48,7 @@ def _nothing_fits(demand: LatencyDemand, records: Sequence[Latency], *, compared
     """Say which row is missing, what there is instead and how to make it."""
     if not records:
         return NO_LATENCY
-    rows = [row for record in records for row in (record.rows[:1] if compared else record.rows)]
+    rows = [row for record in records for row in ([each for each, _ in _compared(record)] if compared else record.rows)]
     present = "; ".join(
         dict.fromkeys(
             f"{wording.configuration(row.provider, row.batch, row.threads)} on {row.device_name}" for row in rows
@@ -77,18 +86,14 @@ def _median(demand: LatencyDemand, limit: float, records: Sequence[Latency]) -> 
 
 
 def _ratio(demand: LatencyDemand, limit: float, records: Sequence[Latency]) -> Condition:
-    """Judge the interleaved ratio; a record holds one, for the configuration of its first row."""
+    """Judge the interleaved ratio; older records hold one, for the configuration of their first row."""
     condition_id = f"latency.{demand.name}.max_ratio_p50"
     demanded = f"at most {limit:g} times the dense model's"
-    fitting: list[tuple[Against, Latency]] = [
-        (record.against, record)
-        for record in records
-        if record.against is not None and record.rows and _fits(record.rows[0], demand)
-    ]
+    fitting = [(ratio, record) for record in records for row, ratio in _compared(record) if _fits(row, demand)]
     if not fitting:
         return rules.missing(condition_id, demanded, _nothing_fits(demand, records, compared=True))
-    against, record = max(fitting, key=lambda pair: pair[0].ratio_interval[1])
-    found, interval = against.ratio_p50, against.ratio_interval
+    ratio, record = max(fitting, key=lambda pair: pair[0].ratio_interval[1])
+    found, interval = ratio.ratio_p50, ratio.ratio_interval
     decision = rules.decide_at_most(limit, interval)
     if not interval[0] <= found <= interval[1]:
         decision = Decision.UNDECIDED
