@@ -5,6 +5,7 @@ machine cannot do it. 3 rejected. 4 undecided. 130 interrupted, 143 terminated.
 """
 
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -36,7 +37,7 @@ from cli.commands import (
 from cli.completion import VARIABLE, glue_colons
 from cli.disk import of_the_machine
 from cli.options import option_name, option_names
-from cli.screen import complain
+from cli.screen import complain, results_apart
 from cli.settings import settings_for
 from cli.stopping import AGAIN, ENDINGS, STOPPING, Terminated
 from compressor.errors import CompressorError, OptionError, Rejected, Undecided
@@ -89,6 +90,11 @@ class ConfiguredCommand(TyperCommand):
         typed.keep(ctx, args, settings)
         return super().parse_args(ctx, args)
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; whatever the user's own code prints is words, and goes where words go."""
+        with results_apart():
+            return super().invoke(ctx)
+
 
 app = typer.Typer(
     name="compress",
@@ -135,6 +141,9 @@ def run(arguments: Sequence[str]) -> int:
 def main() -> NoReturn:
     """Entry point of the `compress` program."""
     glue_colons(os.environ)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that the terminal has no letters for is no fault
     code = run(sys.argv[1:])
     if STOPPING.asked is not None:  # nothing is left to do, and what libraries do when Python ends may take its time
         with contextlib.suppress(OSError, ValueError):

@@ -1,5 +1,6 @@
 """Rows of a table in the width of a terminal: what is too long goes on below its own column."""
 
+import shlex
 import textwrap
 
 WIDTH = 80
@@ -16,3 +17,8 @@ def in_columns(head: str, text: str) -> str:
     room = WIDTH - len(head)
     lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
     return "\n".join([(head + lines[0]).rstrip(), *(" " * len(head) + line for line in lines[1:])])
+
+
+def quoted(place: object) -> str:
+    """Return a path as a shell takes it: a command that is told can be typed as it stands."""
+    return shlex.quote(str(place))

@@ -1,11 +1,13 @@
 """The only file that knows a terminal: words and progress go to stderr, results to stdout."""
 
+import contextlib
 import os
 import sys
 import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -15,6 +17,9 @@ from cli.stopping import STOPPING
 from compressor.errors import OptionError, OutputError, Undecided
 
 HEARTBEAT_SECONDS = 10.0
+RESULTS: list[TextIO] = []
+"""Where results go while a command runs; empty outside of one: stdout."""
+
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -143,18 +148,30 @@ class _LineStep(_Step):
         return f", about {left:.0f} s left"
 
 
+@contextmanager
+def results_apart() -> Iterator[None]:
+    """Keep stdout for results: what anybody else prints meanwhile goes to stderr, so that a record can be read."""
+    RESULTS.append(sys.stdout)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        RESULTS.pop()
+
+
 def show(text: str) -> None:
     """Write a result to stdout. A reader that has had enough (`| head`) changes nothing about what was found.
 
     Raises:
         OutputError: what stdout leads to cannot be written.
     """
+    out = RESULTS[-1] if RESULTS else sys.stdout
     try:
-        sys.stdout.write(text if text.endswith("\n") else text + "\n")
-        sys.stdout.flush()
+        out.write(text if text.endswith("\n") else text + "\n")
+        out.flush()
     except OSError as error:
         # Else Python tries the same once more when it ends, and then says so with a code of its own.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
         if not isinstance(error, BrokenPipeError):
             raise OutputError(
                 f"cannot write the result to stdout: {error.strerror}", advice="free the disk that stdout leads to"

@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from cli.columns import WIDTH, in_columns
+from cli.columns import WIDTH, in_columns, quoted
 from cli.outputs import as_json, history_beside
 from compressor.bench.record import Latency, LatencyRow
 from compressor.certify.certificate import Certificate, ThreatResult
@@ -77,16 +77,16 @@ def shrunk_text(shrunk: Shrunk, path: Path) -> str:
             f"wrote {path}",
             "Nothing was fine-tuned: without --data there are no training images, and the",
             "accuracy has dropped.",
-            f"next: compress finetune {path} --data DATA",
+            f"next: compress finetune {quoted(path)} --data DATA",
         ]
     else:
-        lines += [*_tuned_lines(shrunk.history), *_wrote(path), f"next: compress export {path}"]
+        lines += [*_tuned_lines(shrunk.history), *_wrote(path), f"next: compress export {quoted(path)}"]
     return "\n".join(lines)
 
 
 def history_text(history: History, path: Path) -> str:
     """Say what fine-tuning brought."""
-    return "\n".join([*_tuned_lines(history), *_wrote(path), f"next: compress export {path}"])
+    return "\n".join([*_tuned_lines(history), *_wrote(path), f"next: compress export {quoted(path)}"])
 
 
 def _wrote(path: Path) -> list[str]:
@@ -133,7 +133,7 @@ def export_text(shipped: Shipped, path: Path) -> str:
         lines += _parity_lines(parity)
     lines.append(f"wrote {path} (not certified)")
     if shipped.agrees:
-        lines.append(f"next: compress certify {path} --data DATA --threat linf:2/255")
+        lines.append(f"next: compress certify {quoted(path)} --data DATA --threat linf:2/255")
     return "\n".join(lines)
 
 
@@ -170,7 +170,7 @@ def certificate_text(certificate: Certificate, path: Path) -> str:
     lines += [] if result.corruptions is None else _corruption_lines(result.corruptions)
     said = [_wrapped(line) for line in (*lines, result.claim)]
     again = commands_text(certificate.run.commands or ())
-    return "\n".join([*said, f"wrote {path}", *again, f"next: compress gate {path} --policy policy.toml"])
+    return "\n".join([*said, f"wrote {path}", *again, f"next: compress gate {quoted(path)} --policy policy.toml"])
 
 
 def _wrapped(line: str) -> str:
@@ -264,8 +264,8 @@ def _file_line(rows: Sequence[LatencyRow], num_bytes: int | None) -> list[str]:
 def after_bench(model: Path, path: Path, *, is_compared: bool) -> str:
     """Return the command that comes next: without another model to compare with, there is no ratio to demand."""
     if not is_compared:
-        return f"next: compress bench {model} --against DENSE"
-    return f"next: compress gate {path} --policy policy.toml"
+        return f"next: compress bench {quoted(model)} --against DENSE"
+    return f"next: compress gate {quoted(path)} --policy policy.toml"
 
 
 def estimate_json(estimate: Estimate) -> str:

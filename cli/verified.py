@@ -4,7 +4,7 @@ import textwrap
 from itertools import groupby
 from pathlib import Path
 
-from cli.columns import WIDTH
+from cli.columns import WIDTH, quoted
 from compressor.verify import Status, VerifyReport
 
 INDENT = 14
@@ -30,18 +30,18 @@ def as_text(report: VerifyReport, *, policy: Path | None) -> str:
 
 def next_command(report: VerifyReport, policy: Path | None) -> str:
     """Return what to run now; words in capitals are for the reader to fill in."""
-    broken = [check.name for check in report.contradictions]
+    broken, bundle = [check.name for check in report.contradictions], quoted(report.bundle)
     if broken == [OWN_POLICY]:
-        return f"compress gate {report.bundle} --policy {policy}"
+        return f"compress gate {bundle} --policy {quoted(policy)}"
     if broken:
         return "compress verify FRESH_COPY --expect-digest DIGEST"
     if report.decision is None:
-        return f"compress certify {report.bundle} --data DATA --threat linf:2/255"
+        return f"compress certify {bundle} --data DATA --threat linf:2/255"
     if not report.authentic:
-        return f"compress verify {report.bundle} --expect-digest DIGEST"
+        return f"compress verify {bundle} --expect-digest DIGEST"
     if any(check.name == "recheck" and check.status is Status.NOT_CHECKED for check in report.checks):
-        return f"compress verify {report.bundle} --data DATA --recheck 50"
-    return f"python {report.bundle}/replay.py    (on the machine that will run it)"
+        return f"compress verify {bundle} --data DATA --recheck 50"
+    return f"python {bundle}/replay.py    (on the machine that will run it)"
 
 
 def _wrapped(text: str, *, indent: int = INDENT) -> list[str]:

@@ -119,7 +119,7 @@ HERE = Place()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """Everything that a release is asked for."""
+    """Everything that a release is asked for. Paths may be given as text."""
 
     data: str
     """A data spec."""
@@ -164,3 +164,8 @@ class Task:
     force: bool = False
     seed: int = 0
     place: Place = HERE
+
+    def __post_init__(self) -> None:
+        """Take text as the path that it is."""
+        for name in ("policy", "output"):
+            object.__setattr__(self, name, Path(getattr(self, name)))

@@ -56,7 +56,8 @@ def run(
                 value, source = settings[key].value, settings[key].source
             if parameter.envvar and parameter.envvar in os.environ:
                 value, source = os.environ[parameter.envvar], parameter.envvar
-            rows.append({"command": name, "option": key.replace("_", "-"), "value": value, "source": source})
+            written = next(each for each in parameter.opts if each.startswith("--")).removeprefix("--")
+            rows.append({"command": name, "option": written, "value": value, "source": source})
     if json:
         show(as_json("config", options=rows))
         return

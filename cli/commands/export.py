@@ -40,6 +40,7 @@ def run(
     """Write exports/NAME-DIGEST8/ with model.onnx and its parity; nothing in it is certified."""
     from cli import choices, outputs, texts
     from compressor import shipping, steps
+    from compressor.pipeline import name_of
 
     screen = Screen(quiet=quiet, time_limit=time_limit)
     form = choices.form_of(context.params)
@@ -48,7 +49,7 @@ def run(
     if data is not None:
         model, images = steps.fit(model, data, seed=seed, progress=screen)
     if dry_run:
-        words = f"would write {folder}/{checkpoint.stem}-DIGEST8/ in {precision} at opset {opset}"
+        words = f"would write {folder}/{name_of(checkpoint)}-DIGEST8/ in {precision} at opset {opset}"
         show(outputs.as_json("intention", words=words) if json else words)
         return 0
     shipped = shipping.ship(
@@ -60,7 +61,7 @@ def run(
         provider=provider or "cpu",
         progress=screen,
     )
-    path = shipping.write_export(folder, checkpoint.stem, model, shipped, force=force)
+    path = shipping.write_export(folder, name_of(checkpoint), model, shipped, force=force)
     shipping.insist_on_parity(shipped, path)
     show(outputs.as_json("export", folder=path, parity=shipped.parity) if json else texts.export_text(shipped, path))
     return 0

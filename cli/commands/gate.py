@@ -60,6 +60,7 @@ def run(
 ) -> int:
     """Judge evidence by a policy: 0 passed, 3 failed, 4 undecided."""
     from cli import outputs, typed, verdicts
+    from cli.columns import quoted
     from cli.values import parse_accept
     from compressor.errors import OptionError
     from compressor.gate.evidence import read_evidence
@@ -81,8 +82,10 @@ def run(
         text = starter_policy(found.certificate, next(iter(found.latency), None))
         written = outputs.destination(output, "policy.toml", (".toml",))
         outputs.write_output(written, text.encode(), force=force)
-        named = " ".join(map(str, evidence))
-        words = f"wrote {written}; read it before you rely on it\nnext: compress gate {named} --policy {written}"
+        named = " ".join(map(quoted, evidence))
+        words = (
+            f"wrote {written}; read it before you rely on it\nnext: compress gate {named} --policy {quoted(written)}"
+        )
         show(outputs.as_json("starter", policy=written, text=text) if json else words)
         return 0
     if policy is None:

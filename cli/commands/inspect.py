@@ -39,7 +39,7 @@ def run(
     """Say what a checkpoint is: architecture, cost, blocks, what can be pruned, and what that costs layer by layer."""
     from cli import sensitivity as measuring
     from cli.choices import source_of
-    from cli.columns import in_columns
+    from cli.columns import in_columns, quoted
     from cli.outputs import as_json
     from compressor.describe import describe
     from compressor.load import load
@@ -71,4 +71,4 @@ def run(
         show(in_columns(f"{name:<17} ", str(value)))
     told = {"--arch": arch, "--input-size": input_size, "--num-classes": num_classes}
     again = "".join(f" {name} {value}" for name, value in told.items() if value is not None)
-    show(f"next: compress prune {checkpoint}{again} --ratio 0.5")
+    show(f"next: compress prune {quoted(checkpoint)}{again} --ratio 0.5")

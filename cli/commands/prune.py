@@ -70,6 +70,7 @@ def run(
     """Make a slim checkpoint, NAME-slim.safetensors; fine-tuned when --data has training images."""
     from cli import choices, identical, idle, outputs, texts, tuning
     from cli.alone import alone
+    from cli.columns import quoted
     from compressor import shrink
     from compressor.finetune import Diverged
     from compressor.load import file_bytes
@@ -109,7 +110,7 @@ def run(
             outputs.write_output(path, dump(chosen), force=force)
         show(dump(chosen).decode() if json else texts.plan_text(chosen))
         if not dry_run and not json:
-            show(f"wrote {path}\nnext: compress prune {checkpoint} --plan {path}")
+            show(f"wrote {path}\nnext: compress prune {quoted(checkpoint)} --plan {quoted(path)}")
         return 0
     beside = outputs.history_beside(path)
     try:

@@ -39,6 +39,7 @@ def run(
 ) -> int:
     """Write a report from records, or compare several bundles, without measuring anything anew."""
     from cli import outputs, reports, typed
+    from cli.columns import quoted
 
     if json:
         bundles = reports.bundles_of(evidence)
@@ -49,7 +50,7 @@ def run(
         )
         return 0
     text = reports.write(evidence, format_, typed.typed_commands(context))
-    following = f"next: compress {'verify' if evidence[0].is_dir() else 'gate'} {evidence[0]}"
+    following = f"next: compress {'verify' if evidence[0].is_dir() else 'gate'} {quoted(evidence[0])}"
     following += "" if evidence[0].is_dir() else " --policy policy.toml"
     if output is None:
         show(text)

@@ -25,9 +25,9 @@ VERSIONS = ("python", "compress", "numpy", "onnxruntime", "onnxruntime-gpu")
 
 
 def bench(
-    onnx: Model,
+    onnx: Model | str,
     *,
-    against: Model | None = None,
+    against: Model | str | None = None,
     provider: str = "cpu",
     batches: Sequence[int] = (1,),
     threads: int = 1,
@@ -68,6 +68,8 @@ def bench(
         MachineError: the provider does not load here, or memory ran out. There is never a number then.
     """
     _check(batches, num_runs)
+    onnx = Path(onnx) if isinstance(onnx, str) else onnx
+    against = Path(against) if isinstance(against, str) else against
     models = [onnx] if against is None else [onnx, against]
     rng = np.random.default_rng(seed)
     shown, graphless = _first_look(models, Way(provider=provider, batch=batches[0], threads=threads), rng=rng)

@@ -23,7 +23,7 @@ FORMS = (
 
 
 def open_data(
-    spec: str,
+    spec: str | Path,
     *,
     preprocess: Preprocess | None,
     input_size: tuple[int, int] | None = None,
@@ -51,7 +51,7 @@ def open_data(
         DataError: no such data, or images or labels that cannot be used.
         OptionError: preprocess and input size contradict each other, or mean and std have another number of channels.
     """
-    spec = spec.strip()
+    spec = str(spec).strip()
     wanted = Wanted(
         spec=spec, preprocess=preprocess, input_size=input_size, channels=channels, cache=cache, progress=progress
     )

@@ -97,7 +97,7 @@ def evidence_of(
     )
 
 
-def read_evidence(paths: Iterable[Path]) -> Evidence:
+def read_evidence(paths: Iterable[Path | str]) -> Evidence:
     """Read records and bundles.
 
     Args:
@@ -110,7 +110,7 @@ def read_evidence(paths: Iterable[Path]) -> Evidence:
     """
     contents: dict[str, tuple[Path, bytes]] = {}
     models: dict[str, Path] = {}
-    for path in paths:
+    for path in map(Path, paths):
         for file in _files_at(path):
             content = _content(file)
             contents.setdefault(sha256_of_bytes(content), (file, content))

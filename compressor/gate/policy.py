@@ -42,14 +42,14 @@ class Policy(Sections):
     """What to call it, usually its path."""
 
 
-def read_policy(path: Path) -> Policy:
+def read_policy(path: Path | str) -> Policy:
     """Read a policy file.
 
     Raises:
         PolicyError: no such file, or it cannot be judged by; names the line.
     """
     try:
-        content = path.read_bytes()
+        content = Path(path).read_bytes()
     except OSError as error:
         raise PolicyError(
             f"cannot read the policy {path}: {error.strerror or error}",

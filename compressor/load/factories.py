@@ -5,6 +5,7 @@ import inspect
 from pathlib import Path
 
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from compressor.errors import LoadError
 from compressor.load.checkpoint import Arguments
@@ -60,5 +61,10 @@ def call_factory(place: str, name: str, arguments: Arguments) -> nn.Module:
     if not isinstance(model, nn.Module):
         raise LoadError(
             f"--arch {text} gave a {type(model).__name__}", advice="the factory must return a torch.nn.Module"
+        )
+    if any(is_lazy(parameter) for parameter in model.parameters()):
+        raise LoadError(
+            f"--arch {text} gave lazy layers, whose sizes are not known",
+            advice="run the network once in the factory, or give its layers their sizes",
         )
     return model

@@ -7,6 +7,10 @@ from torch import Tensor, nn
 
 from compressor.errors import LoadError
 
+USUAL_CHANNELS = (3, 1)
+MOST_CHANNELS = 8
+"""Numbers of image channels that are tried."""
+
 USUAL_SIDES = (32, 224, 28, 64, 96, 128, 16, 8)
 """Sides that are tried where nobody knows, likeliest first."""
 
@@ -43,6 +47,7 @@ def probe(model: nn.Module, *, size: tuple[int, int] | None) -> Probed:
                 error = error or refusal
                 continue
             taken.append(Probed(shape=(channels, *each), known=True, num_classes=logits.shape[1]))
+            break
         if len(taken) > 1:
             return Probed(shape=taken[0].shape, known=False, num_classes=taken[0].num_classes)
     if taken:
@@ -82,6 +87,11 @@ def ask(model: nn.Module, shape: tuple[int, int, int], *, seed: int | None = Non
 
 
 def _channels(model: nn.Module) -> tuple[int, ...]:
-    """Return how many image channels the first layer takes, or what is usual."""
-    first = next((layer for layer in model.modules() if isinstance(layer, nn.Conv2d | nn.Linear)), None)
-    return (first.in_channels,) if isinstance(first, nn.Conv2d) else (3, 1)
+    """Return how many image channels to try: of the first layer, what is usual, and of the others.
+
+    Layers stand in the order in which they were made, which need not be that in which they run.
+    """
+    layers = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
+    convolutions = [layer.in_channels for layer in layers if isinstance(layer, nn.Conv2d)]
+    first = convolutions[:1] if layers and isinstance(layers[0], nn.Conv2d) else []
+    return tuple(dict.fromkeys([*first, *USUAL_CHANNELS, *convolutions]))[:MOST_CHANNELS]

@@ -17,8 +17,8 @@ def load(
     source: Path | str | nn.Module,
     *,
     arch: str | None = None,
-    preprocess: Preprocess | None = None,
-    input_size: tuple[int, int] | None = None,
+    preprocess: Preprocess | str | None = None,
+    input_size: tuple[int, int] | int | None = None,
     num_classes: int | None = None,
     labels: tuple[str, ...] | None = None,
     trust_pickle: bool = False,
@@ -29,8 +29,9 @@ def load(
         source: a state dict or training checkpoint (`.pt`, `.pth`, ...), `.safetensors`, a slim checkpoint, with
             `trust_pickle` a whole pickled module or TorchScript; or a module in memory, which stays as it is.
         arch: a form of `--arch`; None: what the file stores, or recognised from names and shapes.
-        preprocess: None: what the file stores.
-        input_size: height and width, where the file stores none; None: the default of the architecture.
+        preprocess: read, or as `--preprocess` takes it; None: what the file stores.
+        input_size: height and width, or one number for both, where the file stores none; None: the default of the
+            architecture.
         num_classes: for a factory that needs it; what the file has comes first.
         labels: name of each class, where the file stores none.
         trust_pickle: let the file run code.
@@ -42,6 +43,10 @@ def load(
         UntrustedPickle: the file needs code to run, and `trust_pickle` is False.
         LoadError: it cannot be read, fits no architecture, or contradicts what was said.
     """
+    if isinstance(preprocess, str):
+        preprocess = parse_preprocess(preprocess)
+    if isinstance(input_size, int):
+        input_size = (input_size, input_size)
     if input_size is not None and not all(1 <= side <= 16384 for side in input_size):
         raise LoadError(f"input size {input_size} is out of range", advice="say --input-size HxW in pixels")
     if isinstance(source, nn.Module):

@@ -34,7 +34,7 @@ def slim_bytes(checkpoint: Checkpoint) -> bytes:
     return content
 
 
-def save_slim(checkpoint: Checkpoint, path: Path) -> str:
+def save_slim(checkpoint: Checkpoint, path: Path | str) -> str:
     """Write a slim checkpoint, whole or not at all.
 
     Args:
@@ -48,6 +48,7 @@ def save_slim(checkpoint: Checkpoint, path: Path) -> str:
         LoadError: another ending, or the model cannot be rebuilt from its architecture and integers.
         OutputError: the place cannot be written.
     """
+    path = Path(path)
     content = file_bytes(checkpoint, path.suffix)
     write_whole(path, content)
     return sha256_of_bytes(content)

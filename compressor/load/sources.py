@@ -8,7 +8,8 @@ from math import prod
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.optim.swa_utils import AveragedModel
 
 from compressor.errors import LoadError
@@ -24,6 +25,10 @@ from compressor.load.slim_header import SlimHeader, read_structure
 
 OWN_SCALING = ("googlenet", "inception_v3")
 """Networks whose published torchvision weights expect images scaled to [-1, 1]."""
+
+QUANTISED = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized", "torch.nn.quantized")
+"""Packages of layers that compute in integers."""
+FLOATS = "give the network before it was quantised: export writes int8 with --precision int8"
 
 MAX_TRIED_NUMBERS = 3 * 512 * 512
 """Larger images are not tried while loading: a false size must not exhaust the memory."""
@@ -130,7 +135,7 @@ def from_module(module: nn.Module, *, arch: str | None, size: tuple[int, int] | 
             if not takes.known:
                 made_for = _takes(origin.model, origin.architecture, origin.arguments, None)
                 takes = made_for if origin.header is None else origin.takes
-            return replace(origin, takes=takes)
+            return replace(origin, takes=takes, model=_as_given(model, origin.model))
         if arch is not None:
             raise LoadError(
                 f"the module has the weights of {arch} but answers differently",
@@ -139,6 +144,25 @@ def from_module(module: nn.Module, *, arch: str | None, size: tuple[int, int] | 
     name = type(inner).__name__
     note = f"{name} is known in memory only: to save it as a slim checkpoint, say --arch path/to/file.py:factory"
     return Origin(model=model, architecture=f"memory:{name}", arguments={}, takes=takes, notes=(note,))
+
+
+def _as_given(own: nn.Module, anew: nn.Module) -> nn.Module:
+    """Return the user's own network where its code builds it anew: dropout and what is frozen are not in the weights.
+
+    Args:
+        own: a copy of what was given.
+        anew: the same network as its architecture builds it.
+    """
+    if type(own) is type(anew) and _weight_names(own) == _weight_names(anew):
+        return own
+    frozen = {name for name, parameter in own.named_parameters() if not parameter.requires_grad}
+    for name, parameter in anew.named_parameters():
+        parameter.requires_grad_(name not in frozen)
+    return anew
+
+
+def _weight_names(model: nn.Module) -> set[str]:
+    return {name for name in model.state_dict() if not is_counter(name)}
 
 
 def _candidates(module: nn.Module, arch: str | None) -> Iterator[tuple[str, Arguments]]:
@@ -181,7 +205,11 @@ def _own_copy(module: nn.Module) -> nn.Module:
     """
     if not any(True for _ in module.parameters()):
         raise LoadError(f"{type(module).__name__} has no parameters", advice="give a trained network")
-    if any(tensor.is_meta for tensor in module.state_dict().values()):
+    if any(is_lazy(parameter) for parameter in module.parameters()):
+        raise LoadError(f"{type(module).__name__} has lazy layers, whose sizes are unknown", advice="run it once first")
+    if any(type(each).__module__.startswith(QUANTISED) for each in module.modules()):
+        raise LoadError(f"{type(module).__name__} has quantised layers, which cannot be pruned", advice=FLOATS)
+    if any(isinstance(tensor, Tensor) and tensor.is_meta for tensor in module.state_dict().values()):
         raise LoadError(f"{type(module).__name__} has weights without values", advice="load its weights first")
     try:
         return copy.deepcopy(module).cpu().float().eval()

@@ -1,5 +1,6 @@
 """What a model costs: counted on the model itself, or predicted for what would be left of it."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
@@ -55,9 +56,10 @@ class Prediction:
         self._shapes = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
         self._products = {product.tensor: product for product in graph.products}
         self._members = {group.name: group.members for group in graph.groups}
-        self._with_filters = {
-            f"{name}.weight" for name, module in model.named_modules() if _num_filters(module) and name
-        }
+        names = {id(parameter): name for name, parameter in model.named_parameters()}
+        weights = [module._parameters.get("weight") for module in model.modules() if _num_filters(module)]
+        self._num_with_filters = Counter(names[id(weight)] for weight in weights if weight is not None)
+        """Weight to the number of layers whose filters it holds: several may share it."""
 
     def after(self, leaving: Mapping[str, int]) -> Cost:
         """Return the cost when that many units leave each group.
@@ -81,7 +83,7 @@ class Prediction:
                 macs -= lost * product.positions
                 if product.in_dim is not None:
                     macs -= dims.get(product.in_dim, 0) * product.attended
-                filters -= dims.get(product.out_dim, 0) if tensor in self._with_filters else 0
+                filters -= dims.get(product.out_dim, 0) * self._num_with_filters[tensor]
         return Cost(filters=filters, params=params, macs=macs)
 
 

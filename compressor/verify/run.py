@@ -62,9 +62,9 @@ SIGNATURE, AUTHENTICITY = "signature", "authenticity"
 
 
 def verify(
-    bundle: Path,
+    bundle: Path | str,
     *,
-    policy: Path | None = None,
+    policy: Path | str | None = None,
     expect_digest: str | None = None,
     public_key: Path | None = None,
     data: str | None = None,
@@ -107,7 +107,7 @@ def verify(
             f"--recheck {recheck} cannot be done" + ("" if data else " without --data"),
             advice="give the images of the certificate with --data, and how many to attack with --recheck",
         )
-    folder = open_bundle(bundle)
+    folder = open_bundle(Path(bundle))
     digests = _look("digests", partial(check_digests, folder))
     if digests.status is Status.CONTRADICTED:
         why = "the files are not the ones that were listed"

@@ -98,6 +98,63 @@ def test_a_class_that_can_be_imported_is_its_own_factory(tmp_path: object) -> No
     assert torch.equal(load(tmp_path / "x.safetensors", arch=arch).model(images), model(images))
 
 
+def test_what_the_weights_do_not_say_stays_as_it_was_given() -> None:
+    """Dropout, what is frozen, and layers of the user's own: a network that is built anew would lose them."""
+    model = Simple().eval()
+    model.dropout = nn.Dropout(0.9)
+    next(model.parameters()).requires_grad_(False)
+    found = load(model, input_size=(9, 9))
+    assert found.architecture == f"{__name__}:Simple"
+    assert found.model.dropout.p == 0.9
+    frozen = [name for name, parameter in model.named_parameters() if not parameter.requires_grad]
+    assert [name for name, parameter in found.model.named_parameters() if not parameter.requires_grad] == frozen
+
+
+def test_a_network_of_another_class_keeps_what_is_frozen(resnet8: nn.Module) -> None:
+    """It is the architecture's own network, with the flags of the one that was given."""
+
+    class Mine(CifarResNet):
+        pass
+
+    model = Mine(8, in_channels=1)
+    model.conv1.weight.requires_grad_(False)
+    found = load(model.eval(), input_size=(8, 8))
+    assert type(found.model) is CifarResNet
+    assert not found.model.conv1.weight.requires_grad
+    assert found.model.layer1[0].conv1.weight.requires_grad
+
+
+def test_layers_need_not_stand_in_the_order_in_which_they_run() -> None:
+    """The body was made before the stem; the image has the channels of the stem."""
+    late = nn.ModuleDict({"body": nn.Conv2d(16, 8, 3), "stem": nn.Conv2d(4, 16, 3), "head": nn.Linear(8, 3)})
+
+    class Late(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.parts = late
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return self.parts["head"](self.parts["body"](self.parts["stem"](images)).mean(dim=(2, 3)))
+
+    assert load(Late().eval(), input_size=(12, 12)).input_shape == (4, 12, 12)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_quantised_layers_are_refused() -> None:
+    """They compute in integers; the advice says what to give."""
+    model = nn.Sequential(nn.Conv2d(1, 1, 1), nn.Flatten(), torch.ao.nn.quantized.dynamic.Linear(64, 3))
+    with pytest.raises(LoadError, match="quantised layers") as caught:
+        load(model, input_size=(8, 8))
+    assert "--precision int8" in caught.value.advice
+
+
+def test_words_and_one_number_do(resnet8: nn.Module) -> None:
+    """Preprocessing as the command line takes it, and one side for both."""
+    found = load(resnet8, preprocess="mean=0.5;std=0.25", input_size=8)
+    assert found.preprocess == parse_preprocess("mean=0.5;std=0.25")
+    assert found.input_shape == (1, 8, 8)
+
+
 @pytest.mark.parametrize("make", [lambda: Squared(8), lambda: Simple(7), lambda: Wrapped(Simple(7))])
 def test_what_cannot_be_built_anew_is_known_in_memory_only(make: object) -> None:
     """It answers differently, or needs arguments. A copy is used, and the note says what to do."""
@@ -133,7 +190,7 @@ def test_inception_with_its_own_scaling_is_recognised() -> None:
         (nn.Conv2d(3, 4, 3), r"answers two images of 3x32x32 \(channels|answers two images of 3x32x32 with shape"),
         (
             nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(0), nn.LazyLinear(3)),
-            "cannot be copied|takes no image|does not",
+            "has lazy layers",
         ),
         (nn.Linear(5, 3, device="meta"), "weights without values"),
         (nn.Linear(5, 3), "takes no image of a usual size"),

@@ -2,6 +2,7 @@
 
 import time
 import warnings
+from collections.abc import Callable
 
 import prune_nets as nets
 import pytest
@@ -11,6 +12,7 @@ from torch import nn
 
 from compressor.errors import PruneError
 from compressor.load.cifar_resnet import CifarResNet
+from compressor.prune import plan, slim
 from compressor.prune.coupling import CouplingGraph, Role, trace_coupling
 
 SMALL = (3, 8, 8)
@@ -208,3 +210,29 @@ def test_roles_are_told_apart():
         "norm.running_var": Role.ALONG,
         "conv2.weight": Role.IN,
     }
+
+
+def test_two_layers_that_share_a_weight_lose_the_same_filters() -> None:
+    """One tensor under two names is one tensor: it is cut once, and both go on sharing it."""
+    model = nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4),
+    )  # fmt: skip
+    model[3].weight = model[1].weight
+    dense = nets.in_memory(model.eval(), (3, 8, 8))
+    made = slim(dense, plan(dense, ratio=0.5)).model
+    assert made[3].weight is made[1].weight
+    assert made[1].weight.shape == (4, 4, 3, 3)
+
+
+@pytest.mark.parametrize("wrap", [nn.utils.parametrizations.weight_norm, nn.utils.parametrizations.spectral_norm])
+def test_a_layer_that_computes_its_weight_says_so(wrap: Callable[[nn.Module], nn.Module]) -> None:
+    """It is left out with what to do about it, instead of not at all."""
+    model = nn.Sequential(
+        wrap(nn.Conv2d(3, 8, 3)), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+        nn.Linear(8, 4),
+    )  # fmt: skip
+    graph = trace_coupling(model.eval(), (3, 8, 8))
+    reasons = {left.name: left.reason for left in graph.left_out}
+    assert "weight_norm, spectral_norm" in reasons["0"]
+    assert [group.name for group in graph.groups] == ["2"]

@@ -68,7 +68,8 @@ class _Place:
 
 
 def _channels(labels: Labels, model: nn.Module, place: _Place) -> Channels | None:
-    found = labels.of(place.weight, model.get_parameter(place.weight), place.dim)
+    weight = model.get_parameter(place.weight)
+    found = labels.of(labels.name_of(weight) or place.weight, weight, place.dim)  # two layers may share one
     return None if found is None else found[np.array(place.index, dtype=np.int64)]
 
 

@@ -8,6 +8,9 @@ from torch import nn
 from compressor.prune.coupling.graph import Group, LeftOut, Member, Product, Role
 from compressor.prune.coupling.labels import STAYS, Channels, Labels
 
+WITH_FILTERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
+COMPUTED = "computes its weight from other parameters: take weight_norm, spectral_norm or the like off first"
+
 Axis = tuple[str, int, Role]
 """Tensor, dimension, role."""
 
@@ -37,7 +40,7 @@ def gather(
         if unit not in reasons:
             kinds[tuple(homes[unit])].append(unit)
     groups: list[Group] = []
-    left_out = [*_stuck(axes, reasons), *_single(products, model)]
+    left_out = [*_stuck(axes, reasons), *_single(products, model), *_computed(model)]
     keys = list(axes)
     used: set[str] = set()
     for home, units in sorted(kinds.items()):
@@ -109,6 +112,16 @@ def _single(products: dict[str, Product], model: nn.Module) -> list[LeftOut]:
         LeftOut(name=name.rpartition(".")[0], num_units=1, reason="has a single filter")
         for name, product in products.items()
         if model.get_parameter(name).shape[product.out_dim] == 1
+    ]
+
+
+def _computed(model: nn.Module) -> list[LeftOut]:
+    """List the layers whose weight is no parameter: what leaves it would have to leave all that it is made of."""
+    layers = {name: module for name, module in model.named_modules() if isinstance(module, WITH_FILTERS)}
+    return [
+        LeftOut(name=name, num_units=len(module.weight), reason=COMPUTED)
+        for name, module in layers.items()
+        if "weight" not in module._parameters
     ]
 
 
