@@ -11,27 +11,55 @@ The route, in the order of the code:
     parity = compressor.check_parity(slim, onnx)              # torch and onnxruntime answer alike
     certificate, outcomes = compressor.certify(slim, data.test, artefact=onnx, baseline=dense, ...)
     latency = compressor.bench(onnx)                          # measured here
-    verdict = compressor.judge(compressor.read_policy("policy.toml"), evidence)
+    evidence = compressor.evidence_of(certificate=certificate, parity=parity, latency=[latency], model=onnx)
+    verdict = compressor.judge(compressor.read_policy("policy.toml"), evidence, now="2027-01-31T12:00:00+00:00")
 
-`compressor.release(...)` does all of it and leaves one bundle. The names below are imported when first used, so that
-the gate runs on machines that have no torch.
+`compressor.release(...)` does all of it and leaves one bundle. Whatever is wrong with an input is a `CompressorError`
+with one sentence and an advice. The names below are imported when first used, so that the gate runs on machines that
+have no torch.
 """
 
 import sys
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from compressor.attacks import Threat, parse_threat
+    from compressor.bench.latency import bench
+    from compressor.certify.certify import certify
+    from compressor.data import open_data, parse_preprocess
+    from compressor.errors import CompressorError
+    from compressor.export.form import Form
+    from compressor.export.onnx import export_onnx
+    from compressor.export.parity import check_parity
+    from compressor.finetune import Recipe, finetune
+    from compressor.gate.evidence import evidence_of, read_evidence
+    from compressor.gate.judge import judge
+    from compressor.gate.policy import read_policy
+    from compressor.load import Checkpoint, load, save_slim
+    from compressor.pipeline import release
+    from compressor.prune import Plan, plan, slim
+    from compressor.search import Wanted, search
+    from compressor.task import Cut, Place, Task, Timing
+    from compressor.verify import verify
 
 _HOMES = {
     "Checkpoint": "compressor.load",
+    "CompressorError": "compressor.errors",
     "Cut": "compressor.task",
+    "Form": "compressor.export.form",
+    "Place": "compressor.task",
     "Plan": "compressor.prune",
     "Recipe": "compressor.finetune",
     "Task": "compressor.task",
     "Threat": "compressor.attacks",
+    "Timing": "compressor.task",
+    "Wanted": "compressor.search",
     "bench": "compressor.bench.latency",
     "certify": "compressor.certify.certify",
     "check_parity": "compressor.export.parity",
+    "evidence_of": "compressor.gate.evidence",
     "export_onnx": "compressor.export.onnx",
     "finetune": "compressor.finetune",
     "judge": "compressor.gate.judge",
@@ -49,7 +77,38 @@ _HOMES = {
     "verify": "compressor.verify",
 }
 
-__all__ = sorted(_HOMES)  # noqa: PLE0605 - the table above is the one place where names stand
+__all__ = [
+    "Checkpoint",
+    "CompressorError",
+    "Cut",
+    "Form",
+    "Place",
+    "Plan",
+    "Recipe",
+    "Task",
+    "Threat",
+    "Timing",
+    "Wanted",
+    "bench",
+    "certify",
+    "check_parity",
+    "evidence_of",
+    "export_onnx",
+    "finetune",
+    "judge",
+    "load",
+    "open_data",
+    "parse_preprocess",
+    "parse_threat",
+    "plan",
+    "read_evidence",
+    "read_policy",
+    "release",
+    "save_slim",
+    "search",
+    "slim",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:
