@@ -1,11 +1,12 @@
 """The latency record. Standard library and pydantic only."""
 
 from dataclasses import dataclass, field
+from typing import Final, Literal
 
 from compressor.records import LATER, Count, strict
 from compressor.types import Interval
 
-SCHEMA = "compress.latency/1"
+SCHEMA: Final = "compress.latency/1"
 
 
 @strict
@@ -87,7 +88,7 @@ class NotMeasured:
 class Latency:
     """`latency.json`."""
 
-    schema: str
+    schema: Literal["compress.latency/1"]
     created: str
     tool_version: str
     artefact_sha256: str

@@ -4,6 +4,7 @@
 """
 
 from dataclasses import dataclass, field, replace
+from typing import Final, Literal
 
 from compressor.attacks.threat import Threat, parse_threat
 from compressor.certify.corruption_result import CorruptionResult
@@ -12,7 +13,7 @@ from compressor.files import canonical_json, sha256_of_bytes
 from compressor.records import LATER, Count, Level, strict, to_plain
 from compressor.types import Interval
 
-SCHEMA = "compress.certificate/1"
+SCHEMA: Final = "compress.certificate/1"
 
 
 @strict
@@ -300,7 +301,7 @@ class Run:
 class Certificate:
     """`certificate.json`."""
 
-    schema: str
+    schema: Literal["compress.certificate/1"]
     created: str
     tool_version: str
     result: Result

@@ -3,6 +3,8 @@
 import difflib
 import importlib.util
 import os
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from compressor.data.factory import open_factory
@@ -55,11 +57,20 @@ def open_data(
     wanted = Wanted(
         spec=spec, preprocess=preprocess, input_size=input_size, channels=channels, cache=cache, progress=progress
     )
-    data = _open(wanted, seed=seed)
+    data = _remembering(_open(wanted, seed=seed))
     present = data.test or data.train or data.select
     if preprocess is not None and present is not None:
         preprocess.check_channels(present.shape[0])
     return data
+
+
+def _remembering(data: Data) -> Data:
+    """Return the data with the digest of each image computed once: for files, that reads all of it."""
+    roles = {role: getattr(data, role) for role in ("train", "select", "test")}
+    return replace(
+        data,
+        **{role: replace(images, hasher=cache(images.hasher)) for role, images in roles.items() if images is not None},
+    )
 
 
 def _open(wanted: Wanted, *, seed: int) -> Data:

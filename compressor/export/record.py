@@ -1,10 +1,11 @@
 """The parity record: does the ONNX file answer as the torch model does? Standard library and pydantic only."""
 
 from dataclasses import dataclass, field
+from typing import Final, Literal
 
 from compressor.records import LATER, Count, strict
 
-SCHEMA = "compress.parity/1"
+SCHEMA: Final = "compress.parity/1"
 
 
 @strict
@@ -12,7 +13,7 @@ SCHEMA = "compress.parity/1"
 class Parity:
     """`parity.json`."""
 
-    schema: str
+    schema: Literal["compress.parity/1"]
     created: str
     tool_version: str
     artefact_sha256: str

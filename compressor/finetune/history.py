@@ -1,11 +1,12 @@
 """What fine-tuning did, epoch by epoch. A record; it recomputes nothing."""
 
 from dataclasses import dataclass, field
+from typing import Final, Literal
 
 from compressor.finetune.recipe import Recipe
 from compressor.records import LATER, strict
 
-SCHEMA = "compress.history/1"
+SCHEMA: Final = "compress.history/1"
 
 
 @strict
@@ -59,7 +60,7 @@ class Earlier:
 class History:
     """`history.json`."""
 
-    schema: str
+    schema: Literal["compress.history/1"]
     created: str
     tool_version: str
     recipe: Recipe

@@ -1,11 +1,12 @@
 """The verdict: a policy held against evidence. A record; standard library and pydantic only."""
 
 from dataclasses import dataclass
+from typing import Final, Literal
 
 from compressor.records import strict
 from compressor.types import Decision, Interval
 
-SCHEMA = "compress.verdict/1"
+SCHEMA: Final = "compress.verdict/1"
 
 
 @strict
@@ -46,7 +47,7 @@ class Accepted:
 class Verdict:
     """`verdict.json`."""
 
-    schema: str
+    schema: Literal["compress.verdict/1"]
     created: str
     tool_version: str
     decision: Decision

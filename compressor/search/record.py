@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final, Literal
 
 from compressor.records import strict
 from compressor.types import Decision, Minimise, Structure
 
-SCHEMA = "compress.search/1"
+SCHEMA: Final = "compress.search/1"
 
 CONFIRM = "confirm"
 """Rung of those that passed by `quick` and are looked at again: the attack by the battery of the release."""
@@ -188,7 +189,7 @@ class Dense:
 class Trials:
     """`trials.json`."""
 
-    schema: str
+    schema: Literal["compress.search/1"]
     created: str
     tool_version: str
     study: str

@@ -1,12 +1,13 @@
 """What is left of a model's accuracy when one layer alone is pruned: the record, and each layer's part of it."""
 
 from dataclasses import dataclass
+from typing import Final, Literal
 
 from compressor.prune import LeftOut
 from compressor.records import strict
 from compressor.types import Role, Structure
 
-SCHEMA = "compress.sensitivity/1"
+SCHEMA: Final = "compress.sensitivity/1"
 
 
 @strict
@@ -40,7 +41,7 @@ class SensitivityRow:
 class Sensitivity:
     """`NAME-sensitivity.json`."""
 
-    schema: str
+    schema: Literal["compress.sensitivity/1"]
     created: str
     tool_version: str
     model_sha256: str
