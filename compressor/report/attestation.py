@@ -14,7 +14,7 @@ STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://in-toto.io/attestation/test-result/v0.1"
 
 
-def attestation(verdict: Verdict, *, model_sha256: str, model_name: str = "model.onnx") -> bytes:
+def attestation(verdict: Verdict, *, model_sha256: str) -> bytes:
     """Return the statement as JSON.
 
     PASSED is a verdict without exceptions. WARNED is one that passed because somebody accepted what blocked: a reader
@@ -23,7 +23,6 @@ def attestation(verdict: Verdict, *, model_sha256: str, model_name: str = "model
     Args:
         verdict: to state.
         model_sha256: digest of the file it is about.
-        model_name: how that file is called.
     """
     accepted = {each.id for each in verdict.accepted}
     passed = [each.id for each in verdict.conditions if each.decision is Decision.PASSED]
@@ -34,7 +33,7 @@ def attestation(verdict: Verdict, *, model_sha256: str, model_name: str = "model
     configuration += [{"name": "evidence", "digest": {"sha256": digest}} for digest in verdict.evidence]
     statement = {
         "_type": STATEMENT,
-        "subject": [{"name": model_name, "digest": {"sha256": model_sha256}}],
+        "subject": [{"name": "model.onnx", "digest": {"sha256": model_sha256}}],
         "predicateType": PREDICATE,
         "predicate": {
             "result": result,

@@ -128,10 +128,10 @@ def example(image: InputFacts) -> str:
     )
 
 
-def trtexec(image: InputFacts, *, largest_batch: int = 32) -> str:
-    """Return the command that builds a TensorRT engine for batches from 1 to `largest_batch`, without TF32."""
+def trtexec(image: InputFacts) -> str:
+    """Return the command that builds a TensorRT engine for batches from 1 to 32, without TF32."""
     shape = "x".join(str(size) for size in image.sizes)
-    sizes = (("min", 1), ("opt", 8), ("max", largest_batch))
+    sizes = (("min", 1), ("opt", 8), ("max", 32))
     profile = " ".join(f"--{name}Shapes={image.name}:{batch}x{shape}" for name, batch in sizes)
     return f"trtexec --onnx=model.onnx {profile} --noTF32 --saveEngine=model.plan"
 

@@ -1,6 +1,5 @@
 """The processes that share one piece of work, as torchrun starts them. One process alone is a crew of one."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor, distributed
 
 from compressor.errors import MachineError, is_out_of_memory
-from compressor.launch import num_processes
+from compressor.launch import num_local_processes, num_processes
 
 Value = TypeVar("Value")
 
@@ -77,7 +76,7 @@ def joined() -> Iterator[Crew]:
 
 def _backend() -> str:
     """Return how tensors travel: between GPUs by NCCL where every process of this machine has one of its own."""
-    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    here = num_local_processes()
     has_own = torch.cuda.is_available() and distributed.is_nccl_available() and torch.cuda.device_count() >= here
     return "cpu:gloo,cuda:nccl" if has_own else "gloo"
 

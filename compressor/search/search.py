@@ -14,7 +14,6 @@ from compressor.files import write_whole
 from compressor.pipeline import Released, name_of, release
 from compressor.progress import SILENT, Progress
 from compressor.records import dump, now, tool_version
-from compressor.search.bracket import NUM_HALVINGS
 from compressor.search.database import check_engine, check_storage
 from compressor.search.exploring import confirm, explore, insist_on_time
 from compressor.search.planner import digest_of_cut
@@ -26,6 +25,9 @@ from compressor.search.winner import best_of, called, nothing_passed, winner_of
 from compressor.search.workers import Workers
 from compressor.task import Cut, Task
 from compressor.types import Decision
+
+HEATS_PER_REFUSAL = 4
+"""Where the battery of the release refused all that passed, so many more heats are held for each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +105,7 @@ def _settle(site: Site, progress: Progress) -> None:
         has_time = site.wanted.budget_seconds is not None and site.clock.allows(ended)
         if not (has_time or has_nothing):
             return
-        num_more = min(NUM_HALVINGS * num_refused, site.wanted.most_trials)
+        num_more = min(HEATS_PER_REFUSAL * num_refused, site.wanted.most_trials)
         explore(site, num_more=num_more, progress=progress)
         if len(site.study.trials()) == len(ended):
             return
