@@ -15,20 +15,18 @@ from compressor.attacks import parse_threat
 from compressor.certify.battery import read_battery
 from compressor.certify.refusing import check_auditing, check_proving
 from compressor.corruptions.published import check_folder
-from compressor.data import Data, parse_preprocess
+from compressor.data import parse_preprocess
 from compressor.errors import OptionError
 from compressor.export.form import Form
-from compressor.files import sha256_of_bytes
 from compressor.gate.policy import demands_of, read_policy, threats_of
 from compressor.gate.units import SIZE_UNITS
-from compressor.load import Checkpoint, read_labels
+from compressor.load import read_labels
 from compressor.prune import Plan
 from compressor.records import parse
 from compressor.runtime.crew import ALONE, Crew
 from compressor.runtime.device import resolve_device
-from compressor.subject import Subject
 from compressor.task import Cut, Place, Proof, Task, Timing
-from compressor.types import Scope, Skipped
+from compressor.types import Scope
 
 Params = Mapping[str, Any]
 
@@ -219,31 +217,6 @@ def timing_of(params: Params, *, batch: int | None = None) -> Timing:
     )
 
 
-def certificate_asked(
-    subject: Subject, twin: Checkpoint, images: Data, *, proof: Proof, baseline: Checkpoint | None, seed: int
-) -> dict[str, object]:
-    """Return what this certificate is asked for, as `identical` names it; what it will say is not known yet."""
-    asked: dict[str, object] = {
-        "the model": twin.sha256 if subject.onnx is None else sha256_of_bytes(subject.onnx),
-        "the baseline": None if baseline is None else baseline.sha256,
-        "the data": images.spec,
-        "the threats": [str(threat) for threat in dict.fromkeys(proof.threats)],
-        "the battery": [proof.battery] if proof.threats else [],
-        "the seed": seed,
-        "proving": proof.prove,
-        "the source of corruptions": _corruptions_of(proof),
-        "ending early": proof.demands is not None,
-    }
-    if proof.demands is None and images.test is not None:
-        asked["the number of images"] = min(proof.num_images, len(images.test))
-    return asked
-
-
-def _corruptions_of(proof: Proof) -> str | None:
-    """Return where corrupted images come from, as the record says it."""
-    return "published" if proof.corruptions_from else "computed" if proof.corruptions else None
-
-
 def form_of(params: Params) -> Form:
     """Return how the file is written; options that a command lacks have their defaults.
 
@@ -253,18 +226,6 @@ def form_of(params: Params) -> Form:
     """
     named = {"opset": "opset", "export_batch": "batch", "precision": "precision", "input_": "input_form"}
     return Form(**{field: params[name] for name, field in named.items() if name in params})
-
-
-def latency_asked(model: bytes, other: bytes | Skipped | None, timing: Timing) -> dict[str, object]:
-    """Return what this latency is asked for, as `identical` names it."""
-    return {
-        "the model": sha256_of_bytes(model),
-        "the other model": sha256_of_bytes(other) if isinstance(other, bytes) else None,
-        "provider, batch and threads": [
-            list(each) for each in dict.fromkeys((timing.provider, batch, timing.threads) for batch in timing.batches)
-        ],
-        "CUDA graphs": timing.cuda_graphs,
-    }
 
 
 def release_of(params: Params, *, cut: Cut | None = None, commands: tuple[str, ...] = ()) -> Task:

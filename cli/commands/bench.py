@@ -35,6 +35,7 @@ def run(
 ) -> int:
     """Time a checkpoint, an .onnx file or a bundle in onnxruntime: latency.json."""
     from cli import choices, identical, outputs, texts
+    from cli.asked import latency_asked
     from compressor import steps
     from compressor.bench.record import SCHEMA
     from compressor.records import dump
@@ -46,7 +47,7 @@ def run(
     file = onnx_of(model, **how)
     other = None if against is None else onnx_to_compare_with(against, **how)
     timing = choices.timing_of(context.params)
-    identical.refuse_other(path, SCHEMA, choices.latency_asked(file, other, timing), force=force)
+    identical.refuse_other(path, SCHEMA, latency_asked(file, other, timing), force=force)
     if dry_run:
         words = f"would time {model} on {timing.provider}, batch {timing.batches}, {timing.threads} threads"
         show(outputs.as_json("intention", words=words) if json else words)

@@ -46,6 +46,7 @@ def run(
     """Write certificate.json and outcomes.npz. It concludes; `compress gate` judges."""
     from cli import choices, identical, idle, outputs, texts, typed
     from cli.alone import alone
+    from cli.asked import certificate_asked
     from compressor import steps
     from compressor.certify.certificate import SCHEMA, with_commands
     from compressor.estimate import estimate_certify
@@ -65,7 +66,7 @@ def run(
     )
     like = {"preprocess": twin.preprocess, "input_size": (twin.input_shape[1], twin.input_shape[2])}
     dense = None if baseline is None else open_subject(baseline, **like).checkpoint
-    asked = choices.certificate_asked(subject, twin, images, proof=proof, baseline=dense, seed=seed)
+    asked = certificate_asked(subject, twin, images, proof=proof, baseline=dense, seed=seed)
     identical.refuse_other(path, SCHEMA, asked, force=force)
     if crew.is_first:
         num_models = 1 if dense is None else 2
