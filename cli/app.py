@@ -34,7 +34,7 @@ from cli.commands import (
     search,
     verify,
 )
-from cli.completion import VARIABLE, glue_colons
+from cli.completion import glue_colons
 from cli.disk import of_the_machine
 from cli.options import option_name, option_names
 from cli.screen import complain, results_apart
@@ -91,9 +91,19 @@ class ConfiguredCommand(TyperCommand):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; whatever the user's own code prints is words, and goes where words go."""
-        with results_apart():
-            return super().invoke(ctx)
+        """Run the command; whatever the user's own code prints is words, and goes where words go.
+
+        Raises:
+            OptionError: that code ended Python, which is no verdict, whatever number it gave.
+        """
+        try:
+            with results_apart():
+                return super().invoke(ctx)
+        except SystemExit as error:
+            raise OptionError(
+                f"code that this command ran called sys.exit({error.code!r}), so it did not come to its end",
+                advice="guard the script behind --arch or --data: if __name__ == '__main__'",
+            ) from error
 
 
 app = typer.Typer(
@@ -131,7 +141,7 @@ def run(arguments: Sequence[str]) -> int:
         except (Exception, KeyboardInterrupt, SystemExit, Terminated) as error:
             if "--debug" in arguments:
                 traceback.print_exc()
-            if VARIABLE in os.environ and isinstance(error, SystemExit):
+            if STOPPING.asked is None and isinstance(error, SystemExit):
                 raise
             code, message, advice = _explained(error if STOPPING.asked is None else STOPPING.wish())
             complain(message, advice)
@@ -153,7 +163,7 @@ def main() -> NoReturn:
     sys.exit(code)
 
 
-def _explained(error: BaseException) -> tuple[int, str, str]:  # noqa: PLR0911 - one for each kind of end
+def _explained(error: BaseException) -> tuple[int, str, str]:
     """Return the exit code, one sentence about what happened, and what to do."""
     match error:
         case CompressorError():
@@ -163,9 +173,6 @@ def _explained(error: BaseException) -> tuple[int, str, str]:  # noqa: PLR0911 -
             # pydantic, which typer asks, puts the class of the error before what it says.
             words = error.format_message().replace(": Value error, ", ": ")
             return USAGE, words, "see compress --help, or the command's own --help"
-        case SystemExit():
-            words = f"code that this command ran called sys.exit({error.code!r}), so it did not come to its end"
-            return USAGE, words, "guard the script behind --arch or --data: if __name__ == '__main__'"
         case KeyboardInterrupt() | typer.Abort() | Terminated():
             return *ENDINGS[signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT], AGAIN
         case OSError() if (said := of_the_machine(error)) is not None:

@@ -30,8 +30,6 @@ def _raising(error: BaseException) -> Callable[..., int]:
         (RuntimeError("a bug"), 1),
         (ModuleNotFoundError("No module named 'torch'", name="torch"), 2),
         (ModuleNotFoundError("No module named 'compressor.attic'", name="compressor.attic"), 1),
-        (SystemExit(0), 2),
-        (SystemExit(3), 2),
         (KeyboardInterrupt(), 130),
         (app.Terminated(), 143),
     ],
@@ -48,6 +46,16 @@ def test_errors_become_exit_codes(
     assert "Traceback" not in shown.err
     if isinstance(error, CompressorError) and error.advice:
         assert f"try: {error.advice}" in shown.err
+
+
+@pytest.mark.parametrize("code", [0, 3, None])
+def test_a_script_that_ends_python_is_no_verdict(
+    code: int | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever it ends with: a gate that was never reached has not passed."""
+    monkeypatch.setattr("compressor.runtime.doctor.checks", _raising(SystemExit(code)), raising=True)
+    assert app.run(["doctor"]) == 2
+    assert f"called sys.exit({code!r})" in capsys.readouterr().err
 
 
 def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
