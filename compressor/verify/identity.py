@@ -98,9 +98,8 @@ def check_subject(opened: Opened) -> Found:
     if REPLAY in bundle.names:
         named["replay.npz"] = opened.replay.artefact_sha256
     wrong = [f"{who} is about {digest[:12]}" for who, digest in named.items() if digest != opened.model_sha256]
-    wrong += [_other_form(opened)] if opened.is_certified else []
+    wrong += _other_form(opened) if opened.is_certified else []
     wrong += [f"{key} says {said}, the file has {size} bytes" for key, (said, size) in sizes.items() if said != size]
-    wrong = [each for each in wrong if each]
     if wrong:
         detail = f"{MODEL} is {opened.model_sha256[:12]}, but {'; '.join(wrong)}"
         return Status.CONTRADICTED, detail
@@ -108,17 +107,17 @@ def check_subject(opened: Opened) -> Found:
     return Status.RECOMPUTED, detail
 
 
-def _other_form(opened: Opened) -> str:
-    """Return what the certificate says otherwise of the file's numbers and input, which its claim tells; "" if none."""
+def _other_form(opened: Opened) -> list[str]:
+    """Return what the certificate says otherwise of the file's numbers and input, which its claim tells."""
     artefact, session = opened.certificate.result.artefact, opened.session
     said = (artefact.precision or Precision.FP32, bool(artefact.takes_frames))
     found = (session.precision, session.takes_frames)
     if said == found:
-        return ""
+        return []
     said_words, found_words = (
         f"{precision} on {'raw frames' if frames else 'float images'}" for precision, frames in (said, found)
     )
-    return f"the certificate is about {said_words}, and the file computes in {found_words}"
+    return [f"the certificate is about {said_words}, and the file computes in {found_words}"]
 
 
 def check_labels(opened: Opened) -> Found:

@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from compressor.bundle.names import CERTIFICATE, CONTROL, LATENCY, MODEL, OUTCOMES, POLICY, REPLAY, TRIALS, VERDICT
+from compressor.bundle.names import CERTIFICATE, CONTROL, MODEL, OUTCOMES, POLICY, REPLAY, TRIALS, VERDICT
 from compressor.certify.battery import BATTERIES
 from compressor.certify.certificate import digest_of_result
 from compressor.certify.outcomes import contradictions
 from compressor.certify.siege import STANDING
 from compressor.errors import CompressorError
-from compressor.gate.evidence import read_evidence
+from compressor.gate.evidence import Evidence, read_evidence
 from compressor.gate.judge import conclude, judge
 from compressor.gate.policy import Policy, read_policy
 from compressor.gate.verdict import Condition, Verdict
@@ -110,7 +110,7 @@ def check_verdict(opened: Opened) -> Found:
     accept = {each.id: each.because for each in said.accepted}
     evidence = read_evidence([opened.bundle.folder])
     found = judge(policy, evidence, now=said.created, accept=accept)
-    wrong = [f"{VERDICT} is dated {said.created}, {odd}"] if (odd := _misdated(opened)) else []
+    wrong = [f"{VERDICT} is dated {said.created}, {odd}"] if (odd := _misdated(said, evidence)) else []
     if said.policy.sha256 != policy.policy_sha256:
         wrong.append(f"{VERDICT} was reached by another policy than {POLICY}")
     if missing := sorted(set(found.evidence) ^ set(said.evidence)):
@@ -126,19 +126,18 @@ def check_verdict(opened: Opened) -> Found:
     return Status.RECOMPUTED, detail
 
 
-def _misdated(opened: Opened) -> str:
-    """Return why the verdict cannot be of its date; "" where it can. Waivers and ages are measured by that date."""
-    bundle = opened.bundle
-    records = {CERTIFICATE: bundle.certificate, LATENCY: bundle.latency, **bundle.parities}
-    said = None if bundle.verdict is None else instant(bundle.verdict.created)
+def _misdated(verdict: Verdict, evidence: Evidence) -> str:
+    """Return why a verdict cannot be of its date; "" where it can. Waivers and ages are measured by that date."""
+    said = instant(verdict.created)
     if said is None:
         return ""
     if said > datetime.now(UTC) + CLOCKS_APART:
         return "which is still to come"
-    for name, record in records.items():
-        made = None if record is None else instant(record.created)
+    records = [each for each in (evidence.certificate, *evidence.parities, *evidence.latency) if each is not None]
+    for record in records:
+        made = instant(record.created)
         if made is not None and said < made - CLOCKS_APART:
-            return f"before {name}, which it judges"
+            return f"before the {record.schema} record that it judges, of {record.created}"
     return ""
 
 
