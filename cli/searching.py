@@ -12,6 +12,7 @@ from compressor.report.searched import table_of
 from compressor.report.stored import search_facts
 from compressor.report.text import paragraph, table_text
 from compressor.search import Found, Wanted
+from compressor.search.record import Standing
 from compressor.task import Cut, Task
 from compressor.types import Decision, Scope
 
@@ -91,4 +92,10 @@ def without_winner(found: Found) -> NoReturn:
     """
     if not found.is_over:
         raise Undecided(found.reason, advice="run the same command again: it goes on, and tells how the search ended")
-    raise Rejected(found.reason, advice="ask less of the model in the policy, or tune longer: --epochs, --recipe full")
+    if any(each.standing is Standing.PASSED for each in found.trials.trials):
+        raise Rejected(found.reason, advice="search anew with other test images")
+    raise Rejected(
+        found.reason,
+        advice="give more --trials or --budget: the same command goes on with others. Or ask less of the model in the "
+        "policy, or tune longer: --epochs, --recipe full",
+    )
